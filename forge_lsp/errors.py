@@ -61,6 +61,13 @@ class ChangedSince(Conflict):
     code = "changed_since"
 
 
+class TooManyRuns(ForgeError):
+    """As many runs as are allowed are under way."""
+
+    code = "rate_limited"
+    remedy = "Wait for one to end, or cancel one."
+
+
 class WorkspaceRefused(ForgeError):
     """A folder that forge-lsp won't work in: missing, read-only, the home folder, or `/`."""
 

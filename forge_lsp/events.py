@@ -95,7 +95,7 @@ class FileDropped(_Event, frozen=True):
 
 
 class PackageNeeded(_Event, frozen=True):
-    """The code needs a package that the project doesn't have."""
+    """The code imports this package, or the model asked for it; it may be there already."""
 
     name: str
 

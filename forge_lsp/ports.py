@@ -5,7 +5,7 @@
 replaces lone surrogates before they come in.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -107,7 +107,7 @@ class Model(Protocol):
     @property
     def info(self) -> ModelInfo: ...
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Send the request and give the reply as it comes; the last event is a ModelDone.
 
         Closing the iterator (or cancelling the task that reads it) ends the request at once.
@@ -331,12 +331,28 @@ class SandboxProvider(Protocol):
         """A sandbox that holds the template, with its preview answering."""
         ...
 
+    async def template(self) -> Mapping[ProjectPath, bytes]:
+        """The source files that a new sandbox holds, for an empty workspace."""
+        ...
+
     async def close(self) -> None:
         """End every sandbox that it made."""
         ...
 
 
 # Workspace
+
+
+class Files(Protocol):
+    """Somewhere that a prompt's context is read from."""
+
+    async def files(self) -> Sequence[ProjectPath]:
+        """What a prompt may hold, sorted."""
+        ...
+
+    async def read(self, path: ProjectPath) -> bytes | None:
+        """The file's bytes; None where there is no file."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,20 +377,19 @@ class WorkspaceAnswer:
     """What stands there now."""
 
 
-class Workspace(Protocol):
-    """A project folder that is open in an editor: documents where open, else the disk."""
+class Workspace(Files, Protocol):
+    """A project folder that is open in an editor: documents where open, else the disk.
+
+    What .gitignore hides is neither listed nor written.
+    """
 
     @property
     def project(self) -> str:
         """Its id: the folder's URI."""
         ...
 
-    async def files(self) -> Sequence[ProjectPath]:
-        """Its files that .gitignore doesn't hide and that a prompt may hold, sorted."""
-        ...
-
-    async def read(self, path: ProjectPath) -> bytes | None:
-        """The open document's text, else the disk's bytes; None where there is no file."""
+    def why_not_writable(self, path: ProjectPath) -> str:
+        """Why the file may not be written, for people; empty where it may. From memory."""
         ...
 
     async def apply(self, label: str, edits: Sequence[WorkspaceEdit]) -> Sequence[WorkspaceAnswer]:

@@ -69,6 +69,8 @@ class ModelSettings(_Group):
     max_output_tokens: int = Field(default=32_000, ge=256)
     idle_timeout_s: float = Field(default=90.0, gt=0)
     """A reply that is silent for this long counts as broken off."""
+    ping_timeout_s: float = Field(default=600.0, gt=0)
+    """A reply that brings nothing but pings for this long counts as broken off, too."""
     attempts: int = Field(default=5, ge=1, le=20)
     max_retry_delay_s: float = Field(default=30.0, gt=0)
     prompt_caching: bool = True
@@ -77,6 +79,8 @@ class ModelSettings(_Group):
     """The server knows `output_config.format`."""
     whole_files: bool = False
     """Ask for whole files only: for small or local models."""
+    demo_pace_s: float = Field(default=0.006, ge=0)
+    """About how long the demo model waits before each piece of its reply."""
     prices: dict[str, Price] = {
         "claude-opus-5-5": Price(input=4, output=20),
         "claude-sonnet-5-5": Price(input=2, output=10),
@@ -122,8 +126,6 @@ class SandboxSettings(_Group):
     """An npm registry; None: the one that npm is set up with."""
     minimum_release_age_days: int = Field(default=7, ge=0)
     """Younger versions of packages aren't installed."""
-    allow_unsandboxed: bool = False
-    """Run the model's code without isolation. Only the user's own config may say so."""
 
 
 class HttpSettings(_Group):

@@ -1,0 +1,313 @@
+"""Runs: the only thing that happens.
+
+Everything long is a run: a task with a journal of events. Whoever wants to know what a run does
+subscribes to its journal from any point; live and replay are the same loop.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+from forge_lsp.errors import Conflict, ForgeError, NotFound, StoreFailed, TooManyRuns
+from forge_lsp.events import (
+    Event,
+    FileDelta,
+    FileDropped,
+    FileFinished,
+    FileStarted,
+    Recorded,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+)
+from forge_lsp.journal import Journal
+from forge_lsp.ports import RunRecord, Store
+
+log = logging.getLogger(__name__)
+
+MAX_TAIL = 4096
+"""Events of a live run that stay in memory; a slower subscriber reads the rest from the store."""
+MAX_BACKLOG = 1000
+"""Events that may wait for their commit before the one who makes more of them has to wait."""
+PAGE = 500
+INTERNAL_ERROR = (
+    "Something in forge-lsp broke; its log tells where. "
+    "Please report it with the lines that name this run."
+)
+
+Work = Callable[["Run"], Awaitable[RunFinished | None]]
+"""What a run does. None means completed; a `ForgeError` ends it as failed."""
+
+
+class Run:
+    """A run under way in this process."""
+
+    def __init__(self, record: RunRecord, journal: Journal, coalesce_s: float) -> None:
+        self.record = record
+        self.id = record.id
+        self.listeners = 0
+        """How many subscribers it has now."""
+        self._journal = journal
+        self._coalesce_s = coalesce_s
+        self._next_seq = 1
+        self._next_text = 0
+        self._delta: FileDelta | TextDelta | None = None
+        self._flush_timer: asyncio.TimerHandle | None = None
+        self._flushed: asyncio.Future[None] | None = None
+        self._open_files: list[str] = []
+        self._tail: list[Recorded] = []
+        self._changed: asyncio.Future[None] | None = None
+        self._broken: StoreFailed | None = None
+        self._finished = asyncio.Event()
+
+    async def append(self, event: Event) -> None:
+        """Record an event; once this returns it is committed and shown.
+
+        Raises `StoreFailed` when the journal can't be written, which ends the run.
+        """
+        self._flush()
+        if isinstance(event, FileStarted):
+            self._open_files.append(event.path)
+        elif isinstance(event, FileFinished | FileDropped) and event.path in self._open_files:
+            self._open_files.remove(event.path)
+        await self._put(event)
+
+    async def stream_text(self, text: str) -> None:
+        """Record a piece of the model's reply, coalesced with what comes right after it."""
+        if isinstance(self._delta, TextDelta):
+            text = self._delta.text + text
+        else:
+            self._flush()
+        await self._hold(TextDelta(text, self._next_text))
+
+    async def stream_file(self, path: str, text: str) -> None:
+        """Record a piece of a file's body, coalesced likewise."""
+        if isinstance(self._delta, FileDelta) and self._delta.path == path:
+            text = self._delta.text + text
+        else:
+            self._flush()
+        await self._hold(FileDelta(path, text))
+
+    async def finished(self) -> None:
+        """Wait until its last event is committed."""
+        await self._finished.wait()
+
+    def after(self, seq: int) -> Sequence[Recorded] | None:
+        """Up to a page of what came after `seq`; None where memory doesn't reach back so far."""
+        if self._broken:
+            raise self._broken
+        first = self._tail[0].seq if self._tail else self._next_seq
+        if seq + 1 < first:
+            return None
+        return self._tail[seq + 1 - first : seq + 1 - first + PAGE]
+
+    async def changed(self) -> None:
+        """Wait for the next event."""
+        if self._changed is None:
+            self._changed = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._changed)
+
+    async def finish(self, last: RunFinished) -> None:
+        """Close what is open, then say the last word; for `Runs` alone."""
+        why = "the run was cancelled" if last.outcome == "cancelled" else "the run ended before it"
+        try:
+            for path in tuple(self._open_files):
+                await self.append(FileDropped(path, why))
+            await self.append(last)
+        except StoreFailed as error:
+            self._broken = error
+            self._notify()
+        self._finished.set()
+
+    async def _hold(self, delta: TextDelta | FileDelta) -> None:
+        self._delta = delta
+        if self._coalesce_s == 0:
+            self._flush()
+        elif self._flush_timer is None:
+            loop = asyncio.get_running_loop()
+            self._flush_timer = loop.call_later(self._coalesce_s, self._flush)
+        if self._journal.backlog > MAX_BACKLOG:
+            self._flush()
+            if self._flushed is not None:
+                await self._flushed
+
+    def _flush(self) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
+        if self._delta is not None:
+            if isinstance(self._delta, TextDelta):
+                self._next_text += 1
+            self._flushed = self._put(self._delta)
+            self._delta = None
+
+    def _put(self, event: Event) -> "asyncio.Future[None]":
+        recorded = Recorded(self._next_seq, time.time_ns() // 1_000_000, event)
+        self._next_seq += 1
+        return self._journal.put(self.id, recorded, self._publish)
+
+    def _publish(self, recorded: Recorded) -> None:
+        self._tail.append(recorded)
+        if len(self._tail) > 2 * MAX_TAIL:
+            del self._tail[:MAX_TAIL]
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            changed, self._changed = self._changed, None
+            changed.set_result(None)
+
+
+class Runs:
+    """All runs: those under way here, and those that the store remembers."""
+
+    def __init__(self, store: Store, *, coalesce_s: float, max_active: int) -> None:
+        self._store = store
+        self._journal = Journal(store)
+        self._coalesce_s = coalesce_s
+        self._max_active = max_active
+        self._live: dict[str, Run] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(
+        self, work: Work, *, kind: str, title: str, project: str, account: str = "owner"
+    ) -> Run:
+        """Start a run in the background and give it at once.
+
+        Raises `TooManyRuns` when as many as are allowed are under way.
+        """
+        if len(self._live) >= self._max_active:
+            raise TooManyRuns(f"{len(self._live)} runs are under way, and no more are allowed.")
+        record = RunRecord(
+            id=f"run_{secrets.token_hex(10)}",
+            kind=kind,
+            title=title,
+            project=project,
+            owner=this_process(),
+            started_at=time.time_ns() // 1_000_000,
+            account=account,
+        )
+        run = Run(record, self._journal, self._coalesce_s)
+        self._live[run.id] = run
+        try:
+            await self._store.create_run(record)
+            await run.append(RunStarted(kind, title))
+        except BaseException:
+            del self._live[run.id]
+            raise
+        task = asyncio.create_task(self._carry_out(run, work), name=f"{kind} {run.id}")
+        self._tasks[run.id] = task
+        # A task that is cancelled before its first step never says its last word.
+        await asyncio.sleep(0)
+        return run
+
+    def live(self, run_id: str) -> Run | None:
+        """The run if it is under way in this process."""
+        return self._live.get(run_id)
+
+    def newest(self, project: str | None = None) -> Run | None:
+        """The run that was started last of those under way here."""
+        runs = [run for run in self._live.values() if project in (None, run.record.project)]
+        return runs[-1] if runs else None
+
+    async def record(self, run_id: str) -> RunRecord:
+        """What the store knows of a run; raises `NotFound`."""
+        record = await self._store.run(run_id)
+        if record is None:
+            raise NotFound(f"There is no run {run_id}.")
+        return record
+
+    async def recent(self, *, limit: int, project: str | None = None) -> Sequence[RunRecord]:
+        """The newest runs first."""
+        return await self._store.runs(limit=limit, project=project)
+
+    async def cancel(self, run_id: str) -> None:
+        """End a run; every way of cancelling comes here, and cancelling twice is once.
+
+        Raises `NotFound` for an unknown run, `Conflict` for one that has ended.
+        """
+        task = self._tasks.get(run_id)
+        if task is None:
+            await self.record(run_id)
+            raise Conflict(f"The run {run_id} has ended already.")
+        # The first cancel is the only one: a second would interrupt the last words.
+        if not task.cancelling():
+            task.cancel()
+
+    async def subscribe(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
+        """Every event after `after`, in order, first those recorded, then live to the last.
+
+        Raises `NotFound` for an unknown run, `StoreFailed` when its journal can't be read or
+        could not be written. A slow reader costs no memory: it is only a position.
+        """
+        run = self._live.get(run_id)
+        if run is None:
+            await self.record(run_id)
+        else:
+            run.listeners += 1
+        try:
+            while True:
+                page = run.after(after) if run else None
+                if page is None:
+                    page = await self._store.events(run_id, after, PAGE)
+                for recorded in page:
+                    after = recorded.seq
+                    yield recorded
+                    if isinstance(recorded.event, RunFinished):
+                        return
+                if not page:
+                    if run is None:
+                        return
+                    await run.changed()
+        finally:
+            if run:
+                run.listeners -= 1
+
+    async def close(self) -> None:
+        """Cancel every run, wait for their last words, and commit what is queued."""
+        tasks = list(self._tasks.values())
+        for run_id in tuple(self._tasks):
+            await self.cancel(run_id)
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._journal.close()
+
+    async def _carry_out(self, run: Run, work: Work) -> None:
+        last = RunFinished("completed")
+        try:
+            last = await work(run) or last
+        except asyncio.CancelledError:
+            last = RunFinished("cancelled", message="The run was cancelled.")
+        except ForgeError as error:
+            last = RunFinished("failed", error.code, error.for_people())
+        except Exception:
+            # A fault of ours must still end the run with a word; the log has the rest.
+            log.exception("run %s failed", run.id)
+            last = RunFinished("failed", "internal_error", INTERNAL_ERROR)
+        await run.finish(last)
+        del self._live[run.id]
+        del self._tasks[run.id]
+
+
+def this_process() -> str:
+    """Names this process so that another can tell whether it still lives: pid and start time."""
+    return f"{os.getpid()}:{_started_at(os.getpid())}"
+
+
+def is_alive(owner: str) -> bool:
+    """Whether the process that `this_process` named still runs on this machine."""
+    pid, _, started_at = owner.partition(":")
+    return pid.isdigit() and started_at != "" and _started_at(int(pid)) == started_at
+
+
+def _started_at(pid: int) -> str:
+    """The process's start time in clock ticks since boot (proc(5), field 22); empty if gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]
