@@ -1,0 +1,91 @@
+"""What the Messages API is sent for a ModelRequest."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from anthropic.types import (
+    AssistantMessageParam,
+    MessageParam,
+    OutputConfigParam,
+    TextBlockParam,
+    UserMessageParam,
+)
+from anthropic.types.message_create_params import MessageCreateParamsStreaming
+
+from forge_lsp.ports import ModelRequest
+from forge_lsp.settings import ModelSettings
+
+
+def message_params(request: ModelRequest, settings: ModelSettings) -> MessageCreateParamsStreaming:
+    """The body of the request, what changes least first.
+
+    The project's context is the user's first block and not a second system block: it caches as
+    well, and a file of the workspace never speaks with the system's voice.
+    """
+    params = MessageCreateParamsStreaming(
+        model=model_for(request, settings),
+        max_tokens=settings.max_output_tokens,
+        messages=_turns(request, settings),
+        stream=True,
+    )
+    if system := _system(request, settings):
+        params["system"] = [_block(system, cached=settings.prompt_caching)]
+    if output_config := _output_config(request, settings):
+        params["output_config"] = output_config
+    return params
+
+
+def model_for(request: ModelRequest, settings: ModelSettings) -> str:
+    """The id of the model that answers `request`."""
+    return settings.code if request.purpose == "code" else settings.select
+
+
+def _system(request: ModelRequest, settings: ModelSettings) -> str:
+    if request.schema is None or settings.structured_output:
+        return request.system
+    schema = json.dumps(request.schema)
+    return f"{request.system}\n\nAnswer with JSON alone, fitting this JSON schema: {schema}".strip()
+
+
+def _output_config(request: ModelRequest, settings: ModelSettings) -> OutputConfigParam:
+    config = OutputConfigParam()
+    if request.schema is not None and settings.structured_output:
+        schema: Mapping[str, Any] = request.schema
+        config["format"] = {"type": "json_schema", "schema": dict(schema)}
+    if settings.effort and request.purpose == "code":
+        # The small model that selects files is asked for speed, and may not know of effort.
+        config["effort"] = settings.effort
+    return config
+
+
+def _turns(request: ModelRequest, settings: ModelSettings) -> list[MessageParam]:
+    """The conversation with the context before it, as turns that alternate.
+
+    The API takes empty texts and a first turn of the assistant's for errors, and the chat
+    templates of local models two turns of one role in a row.
+    """
+    turns: list[tuple[Literal["user", "assistant"], list[TextBlockParam]]] = []
+    if request.context.strip():
+        turns.append(("user", [_block(request.context, cached=settings.prompt_caching)]))
+    for message in request.messages:
+        if not message.text.strip():
+            continue
+        block = _block(message.text, cached=False)
+        if turns and turns[-1][0] == message.role:
+            turns[-1][1].append(block)
+        elif turns or message.role == "user":
+            turns.append((message.role, [block]))
+    return [
+        UserMessageParam(role="user", content=blocks)
+        if role == "user"
+        else AssistantMessageParam(role="assistant", content=blocks)
+        for role, blocks in turns
+    ]
+
+
+def _block(text: str, *, cached: bool) -> TextBlockParam:
+    block = TextBlockParam(type="text", text=text)
+    if cached:
+        block["cache_control"] = {"type": "ephemeral"}
+    return block
