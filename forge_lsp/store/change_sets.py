@@ -1,0 +1,148 @@
+"""Change sets and the file contents that they hold, as rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from forge_lsp.changes.sets import ChangeSet, FileChange
+from forge_lsp.paths import ProjectPath
+from forge_lsp.store import engine, schema
+
+_CONTENTS = ("before", "after", "undo_to", "undo_from")
+"""The fields of a `FileChange` that are contents, and the columns that hold their hashes."""
+_BATCH = 500
+"""Hashes that are asked for at once; databases bound the parameters of a statement."""
+
+_sets = schema.change_sets.c
+_files = schema.file_changes.c
+_blobs = schema.blobs.c
+
+
+async def save(connection: AsyncConnection, change_set: ChangeSet) -> None:
+    """Write the set in place of what was kept under its id."""
+    contents: dict[str, bytes] = {}
+    rows: list[dict[str, Any]] = []
+    for position, change in enumerate(change_set.files):
+        row: dict[str, Any] = {
+            "change_set_id": change_set.id,
+            "position": position,
+            "path": str(change.path),
+            "state": change.state,
+        }
+        for name in _CONTENTS:
+            row[name] = _noted(getattr(change, name), contents)
+        rows.append(row)
+    await _write_blobs(connection, contents)
+    await connection.execute(delete(schema.change_sets).where(_sets.id == change_set.id))
+    await connection.execute(
+        insert(schema.change_sets),
+        {
+            "id": change_set.id,
+            "project": change_set.project,
+            "title": change_set.title,
+            "created_at": change_set.created_at,
+        },
+    )
+    if rows:
+        await connection.execute(insert(schema.file_changes), rows)
+
+
+async def one(connection: AsyncConnection, change_set_id: str) -> ChangeSet | None:
+    """The set of this id."""
+    found = await _load(connection, select(_sets.id).where(_sets.id == change_set_id))
+    return found[0] if found else None
+
+
+async def newest(connection: AsyncConnection, project: str, limit: int) -> Sequence[ChangeSet]:
+    """The project's newest sets first."""
+    ids = select(_sets.id).where(_sets.project == project)
+    return await _load(
+        connection, ids.order_by(_sets.created_at.desc(), _sets.id.desc()).limit(limit)
+    )
+
+
+def _noted(content: bytes | None, contents: dict[str, bytes]) -> str | None:
+    """The hash of `content`, which is added to `contents`."""
+    if content is None:
+        return None
+    digest = sha256(content).hexdigest()
+    contents[digest] = content
+    return digest
+
+
+async def _write_blobs(connection: AsyncConnection, contents: Mapping[str, bytes]) -> None:
+    """Write the contents that aren't there; asking first saves sending the others."""
+    there: set[str] = set()
+    for hashes in _batches(list(contents)):
+        there.update(await connection.scalars(select(_blobs.hash).where(_blobs.hash.in_(hashes))))
+    for digest in contents.keys() - there:
+        # Another process may have written it meanwhile.
+        await connection.execute(
+            engine.insert_new(connection, schema.blobs),
+            {"hash": digest, "content": contents[digest]},
+        )
+
+
+async def _load(connection: AsyncConnection, ids: Select[tuple[str]]) -> list[ChangeSet]:
+    """The sets with these ids, the newest first.
+
+    One statement reads a set with its files, so that none is seen half saved; contents are never
+    changed once written, so they may be read after.
+    """
+    chosen = ids.subquery()
+    found = await connection.execute(
+        select(schema.change_sets, schema.file_changes)
+        .join(chosen, chosen.c.id == _sets.id)
+        .outerjoin(schema.file_changes, _files.change_set_id == _sets.id)
+        .order_by(_sets.created_at.desc(), _sets.id.desc(), _files.position)
+    )
+    rows = found.mappings().all()
+    contents = await _read_blobs(connection, {row[name] for row in rows for name in _CONTENTS})
+    return [
+        _change_set(list(of_one_set), contents)
+        for _, of_one_set in groupby(rows, key=lambda row: row["id"])
+    ]
+
+
+async def _read_blobs(
+    connection: AsyncConnection, hashes: set[str | None]
+) -> Mapping[str | None, bytes | None]:
+    contents: dict[str | None, bytes | None] = {None: None}
+    for batch in _batches([digest for digest in hashes if digest is not None]):
+        found = await connection.execute(select(schema.blobs).where(_blobs.hash.in_(batch)))
+        contents.update((row.hash, row.content) for row in found)
+    return contents
+
+
+def _change_set(
+    rows: Sequence[RowMapping], contents: Mapping[str | None, bytes | None]
+) -> ChangeSet:
+    first = rows[0]
+    return ChangeSet(
+        id=first["id"],
+        project=first["project"],
+        title=first["title"],
+        created_at=first["created_at"],
+        # A set without files comes as one row without a path.
+        files=tuple(_file_change(row, contents) for row in rows if row["path"] is not None),
+    )
+
+
+def _file_change(row: RowMapping, contents: Mapping[str | None, bytes | None]) -> FileChange:
+    return FileChange(
+        path=ProjectPath.parse(row["path"]),
+        state=row["state"],
+        before=contents[row["before"]],
+        after=contents[row["after"]],
+        undo_to=contents[row["undo_to"]],
+        undo_from=contents[row["undo_from"]],
+    )
+
+
+def _batches(hashes: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(hashes), _BATCH):
+        yield hashes[start : start + _BATCH]

@@ -1,0 +1,165 @@
+"""Runs and their journals, as rows."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    String,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from forge_lsp import events
+from forge_lsp.errors import StoreFailed
+from forge_lsp.events import Event, Recorded, RunFinished, Usage
+from forge_lsp.ports import JournalEntry, RunRecord
+from forge_lsp.store import schema
+
+_INTERRUPTED = RunFinished(
+    "failed",
+    code="interrupted",
+    message="The run was interrupted: the process that ran it has ended. Start it again.",
+)
+
+_runs = schema.runs.c
+_events = schema.events.c
+_cost = bindparam("cost", type_=Double)
+
+_insert_run = insert(schema.runs)
+_insert_event = insert(schema.events)
+_advance_run = (
+    update(schema.runs)
+    .where(_runs.id == bindparam("run"))
+    .values(
+        # A journal that ends elsewhere than just before this group gets NULL, which the column
+        # refuses, and the whole transaction with it. So one round trip looks after many runs.
+        last_seq=case((_runs.last_seq == bindparam("before"), bindparam("last", type_=BigInteger))),
+        input_tokens=_runs.input_tokens + bindparam("input"),
+        output_tokens=_runs.output_tokens + bindparam("output"),
+        cost_usd=func.coalesce(_runs.cost_usd + _cost, _cost, _runs.cost_usd),
+        ended_at=func.coalesce(bindparam("ended", type_=BigInteger), _runs.ended_at),
+        outcome=func.coalesce(bindparam("said", type_=String), _runs.outcome),
+    )
+)
+_close_run = (
+    update(schema.runs)
+    .where(_runs.id == bindparam("run"), _runs.last_seq == bindparam("before"))
+    .values(
+        last_seq=_runs.last_seq + 1,
+        ended_at=bindparam("at", type_=BigInteger),
+        outcome=_INTERRUPTED.outcome,
+    )
+)
+_page = (
+    select(_events.seq, _events.at, _events.payload)
+    .where(_events.run_id == bindparam("run"), _events.seq > bindparam("after"))
+    .order_by(_events.seq)
+    .limit(bindparam("most"))
+)
+_run_by_id = select(schema.runs).where(_runs.id == bindparam("run"))
+_open_runs = select(schema.runs).where(_runs.ended_at.is_(None))
+
+
+async def create_run(connection: AsyncConnection, run: RunRecord) -> None:
+    """Write the record of a new run."""
+    await connection.execute(_insert_run, asdict(run))
+
+
+async def append(connection: AsyncConnection, entries: Sequence[JournalEntry]) -> None:
+    """Write the events and bring their runs' records up to date.
+
+    Raises `StoreFailed`, or the database's own error, where one of the journals would get a gap
+    or the same place twice.
+    """
+    rows: list[dict[str, Any]] = []
+    advances: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        recorded = entry.recorded
+        rows.append(_event_row(entry.run_id, recorded))
+        advance = advances.setdefault(entry.run_id, _advance(entry.run_id, recorded.seq - 1))
+        if recorded.seq != advance["last"] + 1:
+            raise StoreFailed("A run's events came in the wrong order, and none was recorded.")
+        advance["last"] = recorded.seq
+        _account(advance, recorded.at, recorded.event)
+    await connection.execute(_insert_event, rows)
+    await connection.execute(_advance_run, list(advances.values()))
+
+
+async def events_after(
+    connection: AsyncConnection, run_id: str, after: int, limit: int
+) -> Sequence[Recorded]:
+    """Up to `limit` events of the run with `seq > after`, in order."""
+    found = await connection.execute(_page, {"run": run_id, "after": after, "most": limit})
+    return [Recorded(seq, at, events.decode(payload)) for seq, at, payload in found.all()]
+
+
+async def one_run(connection: AsyncConnection, run_id: str) -> RunRecord | None:
+    """The record of one run."""
+    row = (await connection.execute(_run_by_id, {"run": run_id})).mappings().one_or_none()
+    return None if row is None else RunRecord(**row)
+
+
+async def newest_runs(
+    connection: AsyncConnection, limit: int, project: str | None
+) -> Sequence[RunRecord]:
+    """The newest runs first, of one project or of all."""
+    query = select(schema.runs).order_by(_runs.started_at.desc(), _runs.id.desc()).limit(limit)
+    if project is not None:
+        query = query.where(_runs.project == project)
+    return [RunRecord(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def open_runs(connection: AsyncConnection) -> Sequence[RunRecord]:
+    """The runs that have not ended."""
+    return [RunRecord(**row) for row in (await connection.execute(_open_runs)).mappings()]
+
+
+async def interrupt(connection: AsyncConnection, orphans: Sequence[RunRecord]) -> Sequence[str]:
+    """End these runs as failed; gives the ids of those that hadn't gone on or ended meanwhile."""
+    at = time.time_ns() // 1_000_000
+    ended: list[str] = []
+    for run in orphans:
+        place = {"run": run.id, "before": run.last_seq, "at": at}
+        if (await connection.execute(_close_run, place)).rowcount == 1:
+            recorded = Recorded(run.last_seq + 1, at, _INTERRUPTED)
+            await connection.execute(_insert_event, _event_row(run.id, recorded))
+            ended.append(run.id)
+    return ended
+
+
+def _event_row(run_id: str, recorded: Recorded) -> dict[str, Any]:
+    payload = events.encode(recorded.event).decode()
+    return {"run_id": run_id, "seq": recorded.seq, "at": recorded.at, "payload": payload}
+
+
+def _advance(run_id: str, before: int) -> dict[str, Any]:
+    return {
+        "run": run_id,
+        "before": before,
+        "last": before,
+        "input": 0,
+        "output": 0,
+        "cost": None,
+        "ended": None,
+        "said": None,
+    }
+
+
+def _account(advance: dict[str, Any], at: int, event: Event) -> None:
+    if isinstance(event, Usage):
+        advance["input"] += event.input_tokens
+        advance["output"] += event.output_tokens
+        if event.cost_usd is not None:
+            advance["cost"] = (advance["cost"] or 0.0) + event.cost_usd
+    elif isinstance(event, RunFinished):
+        advance["ended"] = at
+        advance["said"] = event.outcome

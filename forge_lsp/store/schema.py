@@ -1,0 +1,97 @@
+"""The tables as they are now; how they came to be is told by `migrations`."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("outcome", String),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_usd", Double),
+    Column("account", String, nullable=False),
+    Index("runs_by_time", "started_at"),
+    Index("runs_by_project", "project", "started_at"),
+)
+"""Its columns are the fields of `ports.RunRecord`."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("run_id", String, ForeignKey("runs.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("payload", Text, nullable=False),
+)
+"""The journals; `payload` is the JSON of `events.encode`."""
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""File contents by the SHA-256 of their bytes, in hexadecimal; never changed once written."""
+
+change_sets = Table(
+    "change_sets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("change_sets_by_project", "project", "created_at"),
+)
+
+file_changes = Table(
+    "file_changes",
+    metadata,
+    Column(
+        "change_set_id",
+        String,
+        ForeignKey("change_sets.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("position", Integer, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("before", String(64), ForeignKey("blobs.hash")),
+    Column("after", String(64), ForeignKey("blobs.hash")),
+    Column("undo_to", String(64), ForeignKey("blobs.hash")),
+    Column("undo_from", String(64), ForeignKey("blobs.hash")),
+)
+"""`before`, `after`, `undo_to` and `undo_from` are hashes of contents; NULL where no file is."""
+
+messages = Table(
+    "messages",
+    metadata,
+    # SQLite counts up by itself only where the type is exactly INTEGER.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("conversation", Text, nullable=False),
+    Column("role", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("messages_by_conversation", "conversation", "id"),
+)
+"""Conversations; within one, `id` rises in the order of its messages."""
