@@ -1,0 +1,1 @@
+"""Sandboxes: places where the model's code runs, confined."""

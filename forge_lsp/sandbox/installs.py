@@ -1,0 +1,149 @@
+"""Installing packages into a sandbox, so that one bad name doesn't spoil the others."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forge_lsp.errors import NotFound, PathRefused, SandboxFailed
+from forge_lsp.paths import ProjectPath
+from forge_lsp.ports import FailedPackage, InstalledPackage, InstallReport
+from forge_lsp.sandbox import packages, packuments
+from forge_lsp.sandbox.files import read_file
+from forge_lsp.sandbox.npm import Npm, NpmResult
+from forge_lsp.sandbox.packages import PackageRequest
+from forge_lsp.sandbox.registry import Registry, RegistryFailed
+
+_MANIFEST = ProjectPath.parse("package.json")
+_CONFIGURATION = (".npmrc", "npm-shrinkwrap.json")
+"""What in a project folder can turn npm's head; a sandbox has no use for either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """Installs from one registry with one npm."""
+
+    npm: Npm
+    registry: Registry
+    timeout_s: float
+
+    async def install(self, directory: Path, asked: Sequence[PackageRequest]) -> InstallReport:
+        """Install into the sandbox's folder; the report is in the order asked for.
+
+        Raises `PackageRefused` where the folder's own package.json asks for something that may
+        not be installed, `SandboxFailed` where npm can't be run at all.
+        """
+        there = await asyncio.to_thread(_installed, directory, asked)
+        lacking = [each for each in asked if each not in there]
+        failed: dict[PackageRequest, str] = {}
+        if lacking:
+            await asyncio.to_thread(_check_folder, directory)
+            failed = await self._unknown(lacking)
+            known = [each for each in lacking if each not in failed]
+            failed |= await self._install_known(directory, known)
+            there |= await asyncio.to_thread(_found, directory, known)
+        return _report(asked, there, failed)
+
+    async def _unknown(self, asked: Iterable[PackageRequest]) -> dict[PackageRequest, str]:
+        """Those that the registry can't give, and why."""
+        wanted = list(asked)
+        reasons = await asyncio.gather(*(self._why_unknown(each) for each in wanted))
+        return {each: why for each, why in zip(wanted, reasons, strict=True) if why}
+
+    async def _why_unknown(self, wanted: PackageRequest) -> str:
+        try:
+            packument = await self.registry.packument(wanted.name)
+        except RegistryFailed as error:
+            return error.message
+        if packuments.is_version(wanted.wanted) and wanted.wanted not in packument.versions:
+            return f"{wanted} does not exist, or is too young."
+        return ""
+
+    async def _install_known(
+        self, directory: Path, known: Sequence[PackageRequest]
+    ) -> dict[PackageRequest, str]:
+        """All at once; where that fails, one by one. Gives those that failed, and why."""
+        if not known or (await self._run(directory, known)).ok:
+            return {}
+        failed: dict[PackageRequest, str] = {}
+        for each in known:
+            result = await self._run(directory, [each])
+            if not result.ok:
+                failed[each] = result.reason
+        return failed
+
+    async def _run(self, directory: Path, wanted: Sequence[PackageRequest]) -> NpmResult:
+        arguments = ["--", *map(str, wanted)]
+        result = await self.npm.run(
+            directory, self.registry, ["install", *arguments], self.timeout_s
+        )
+        if result.ok or "ERESOLVE" not in result.output:
+            return result
+        return await self.npm.run(
+            directory,
+            self.registry,
+            ["install", "--legacy-peer-deps", *arguments],
+            self.timeout_s,
+        )
+
+
+def _check_folder(directory: Path) -> None:
+    for name in _CONFIGURATION:
+        place = directory / name
+        if place.is_symlink() or place.is_file():
+            place.unlink(missing_ok=True)
+    try:
+        manifest = read_file(directory, _MANIFEST, packages.MAX_MANIFEST_BYTES)
+    except NotFound:
+        return
+    packages.check_manifest(manifest)
+
+
+def _installed(
+    directory: Path, asked: Iterable[PackageRequest]
+) -> dict[PackageRequest, InstalledPackage]:
+    """Those that are there already, and fit without npm's having to look."""
+    found = _found(directory, asked)
+    return {each: there for each, there in found.items() if each.wanted in ("", there.version)}
+
+
+def _found(
+    directory: Path, asked: Iterable[PackageRequest]
+) -> dict[PackageRequest, InstalledPackage]:
+    found: dict[PackageRequest, InstalledPackage] = {}
+    for each in asked:
+        version = _version_of(directory / "node_modules", each.name)
+        if version is not None:
+            found[each] = InstalledPackage(each.name, version)
+    return found
+
+
+def _version_of(modules: Path, name: str) -> str | None:
+    try:
+        content = read_file(
+            modules, ProjectPath.parse(f"{name}/package.json"), packages.MAX_MANIFEST_BYTES
+        )
+        manifest: Any = json.loads(content)
+        version: Any = manifest["version"]
+    except (NotFound, PathRefused, SandboxFailed, ValueError, RecursionError, TypeError, KeyError):
+        # The sandbox may have written anything there.
+        return None
+    return version if isinstance(version, str) and packuments.is_version(version) else None
+
+
+def _report(
+    asked: Iterable[PackageRequest],
+    there: dict[PackageRequest, InstalledPackage],
+    failed: dict[PackageRequest, str],
+) -> InstallReport:
+    installed: dict[PackageRequest, InstalledPackage] = {}
+    lacking: dict[PackageRequest, FailedPackage] = {}
+    for each in asked:
+        if each in there and each not in failed:
+            installed[each] = there[each]
+        else:
+            why = failed.get(each, "npm says that it installed it, but it is not there.")
+            lacking[each] = FailedPackage(each.name, why)
+    return InstallReport(tuple(installed.values()), tuple(lacking.values()))

@@ -1,0 +1,1 @@
+"""Confinement on Linux: bubblewrap, a network of its own, a system call filter, limits."""
