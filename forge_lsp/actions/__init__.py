@@ -1,0 +1,1 @@
+"""What can be asked of forge-lsp, the same for every wire."""

@@ -1,0 +1,193 @@
+"""The files that a reply comes to: each whole, with what it was before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from forge_lsp import events
+from forge_lsp.changes.hunks import hunks_between
+from forge_lsp.changes.sets import FileChange
+from forge_lsp.changes.texts import as_bytes, as_text
+from forge_lsp.generation import reply
+from forge_lsp.generation.edits import BlockFailure, apply_blocks, elides_code, needs_whole_file
+from forge_lsp.generation.packages import imported_packages
+from forge_lsp.paths import ProjectPath
+from forge_lsp.ports import Files, Workspace
+from forge_lsp.runs import Run
+
+
+class FileSink(Protocol):
+    """Takes finished files while others are still being written."""
+
+    def put(self, path: ProjectPath, content: bytes | None) -> None:
+        """`content` is None for a file that is to go; never blocks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A file whose change could not be made as the reply has it."""
+
+    path: ProjectPath
+    current: str
+    failures: tuple[BlockFailure, ...]
+    """Empty where only the whole file will do."""
+
+
+class Drafts:
+    """Turns what the parser finds into whole files, tells the run, and hands them on."""
+
+    def __init__(
+        self,
+        run: Run,
+        source: Files,
+        *,
+        partial: frozenset[str],
+        workspace: Workspace | None,
+        sink: FileSink | None,
+    ) -> None:
+        self.changes: dict[ProjectPath, FileChange] = {}
+        self.packages: dict[str, None] = {}
+        """Names that the code imports or the model asked for, in order, once."""
+        self.prose = ""
+        """What the model said beside the files."""
+        self._run = run
+        self._source = source
+        self._partial = partial
+        self._workspace = workspace
+        self._sink = sink
+        self._open: set[ProjectPath] = set()
+        self._misfits: dict[ProjectPath, Misfit] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the reply stands in the middle of a file."""
+        return bool(self._open)
+
+    @property
+    def misfits(self) -> Sequence[Misfit]:
+        """What has to be asked for again."""
+        return tuple(self._misfits.values())
+
+    async def take(self, parsed: Sequence[reply.ReplyEvent]) -> None:
+        """Carry out what the parser found, in order."""
+        for event in parsed:
+            match event:
+                case reply.Prose(text):
+                    self.prose += text
+                case reply.BodyStarted(path, action):
+                    self._open.add(path)
+                    await self._run.append(events.FileStarted(path, action))
+                case reply.BodyPiece(path, text):
+                    await self._run.stream_file(path, text)
+                case reply.PackageTag(name):
+                    self.packages[name] = None
+                case reply.Draft(path):
+                    await self._drop(path, "the reply ended before the file did")
+                case reply.Dropped(path, reason):
+                    await self._drop(path, reason)
+                case reply.ReplyEnded():
+                    pass
+                case _:
+                    await self._take_file(event)
+
+    async def propose(self, path: ProjectPath, text: str | None) -> None:
+        """Take a whole file, or its deletion; a file that would stay as it is is dropped."""
+        if self._workspace and (why := self._workspace.why_not_writable(path)):
+            await self._drop(path, why)
+            return
+        before = await self._before(path)
+        after = None if text is None else as_bytes(text, before)
+        if after == before and path not in self.changes:
+            await self._drop(path, "it is already as asked")
+            return
+        self._close(path)
+        self.changes[path] = FileChange(path, before, after)
+        for name in imported_packages(path, text or ""):
+            self.packages[name] = None
+        hunks = hunks_between(before, after or b"") if before is not None else ()
+        await self._run.append(events.FileFinished(path, text, hunks))
+        if self._sink:
+            self._sink.put(path, after)
+
+    async def give_up_misfits(self) -> None:
+        """Drop what asking again didn't mend."""
+        for misfit in self.misfits:
+            reason = "its edit doesn't fit the file, and asking again didn't help"
+            await self._run.append(
+                events.Problem("edit_unmatched", f"{misfit.path}: {reason}.", misfit.path)
+            )
+            await self._drop(misfit.path, reason)
+
+    async def _take_file(
+        self, event: reply.WholeFile | reply.EditBlocks | reply.Deletion | reply.Rename
+    ) -> None:
+        match event:
+            case reply.WholeFile(path, content):
+                await self._take_whole(path, content)
+            case reply.EditBlocks(path):
+                await self._take_edit(event)
+            case reply.Deletion(path):
+                await self.propose(path, None)
+            case reply.Rename(old, new):
+                text = await self._current(old)
+                if text is None:
+                    await self._drop(new, f"{old}, of which it was to be made, can't be read")
+                else:
+                    await self.propose(new, text)
+                    await self.propose(old, None)
+
+    async def _take_whole(self, path: ProjectPath, content: str) -> None:
+        current = await self._current(path)
+        if current is not None and path in self._partial:
+            await self._drop(path, "the model saw only a part of it and may not rewrite all of it")
+        elif current is not None and elides_code(content):
+            self._misfit(path, current)
+        else:
+            await self.propose(path, content)
+
+    async def _take_edit(self, edit: reply.EditBlocks) -> None:
+        current = await self._current(edit.path)
+        if current is None:
+            if await self._before(edit.path) is not None:
+                await self._drop(edit.path, "it is not UTF-8 text")
+                return
+            current = ""
+        if needs_whole_file(current):
+            self._misfit(edit.path, current)
+            return
+        result = apply_blocks(current, edit.blocks)
+        if result.content is None:
+            self._misfit(edit.path, current, result.failures)
+        else:
+            await self.propose(edit.path, result.content)
+
+    def _misfit(
+        self, path: ProjectPath, current: str, failures: tuple[BlockFailure, ...] = ()
+    ) -> None:
+        self._open.discard(path)
+        self._misfits[path] = Misfit(path, current, failures)
+
+    def _close(self, path: ProjectPath) -> None:
+        self._open.discard(path)
+        self._misfits.pop(path, None)
+
+    async def _drop(self, path: str, reason: str) -> None:
+        for known in [*self._open, *self._misfits]:
+            if known == path:
+                self._close(known)
+        await self._run.append(events.FileDropped(path, reason))
+
+    async def _before(self, path: ProjectPath) -> bytes | None:
+        """The file's bytes as the run found them."""
+        if path in self.changes:
+            return self.changes[path].before
+        return await self._source.read(path)
+
+    async def _current(self, path: ProjectPath) -> str | None:
+        """The file's text as it would be by now; None where there is none or it isn't text."""
+        if path in self.changes:
+            content = self.changes[path].after
+        else:
+            content = await self._source.read(path)
+        return None if content is None else as_text(content)

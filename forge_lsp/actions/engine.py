@@ -1,0 +1,31 @@
+"""Everything that actions work with, in one place; `app` makes it, the wires hand it on."""
+
+from dataclasses import dataclass
+
+from forge_lsp.actions.late import Late
+from forge_lsp.actions.sandboxes import Sandboxes
+from forge_lsp.ports import Model, Store
+from forge_lsp.runs import Runs
+from forge_lsp.settings import Settings
+
+OWNER = "owner"
+"""The account of the person whose machine this is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The parts of one process."""
+
+    settings: Settings
+    store: Store
+    runs: Runs
+    model: Late[Model]
+    sandboxes: Sandboxes
+
+    async def close(self) -> None:
+        """End the runs, then the sandboxes, then close what they wrote to."""
+        await self.runs.close()
+        await self.sandboxes.close()
+        if self.model.opened is not None:
+            await self.model.opened.close()
+        await self.store.close()

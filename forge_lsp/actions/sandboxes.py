@@ -1,0 +1,124 @@
+"""Which sandbox is meant: the account's, the workspace's, or the one named."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from forge_lsp.actions.late import Late
+from forge_lsp.errors import ForgeError, NotFound
+from forge_lsp.ports import Files, Sandbox, SandboxProvider, StageSink
+
+log = logging.getLogger(__name__)
+
+MAX_SYNCED_FILES = 2_000
+MAX_SYNCED_BYTES = 2_000_000
+"""A larger file of the workspace is not copied into the sandbox."""
+
+
+@dataclass(slots=True)
+class _Known:
+    sandbox: Sandbox
+    account: str
+    project: str
+    used_at: float
+
+
+class Sandboxes:
+    """Every sandbox that was made here, the ended ones too.
+
+    `project` is empty for a sandbox that belongs to no workspace.
+    """
+
+    def __init__(self, provider: Late[SandboxProvider]) -> None:
+        self.provider = provider
+        self._known: dict[str, _Known] = {}
+        self._making: dict[str, asyncio.Lock] = {}
+
+    async def create(self, account: str, project: str, on_stage: StageSink) -> Sandbox:
+        """Make a new one, which is the active one from then on; never ends another."""
+        provider = await self.provider.get()
+        sandbox = await provider.create(on_stage)
+        self._known[sandbox.id] = _Known(sandbox, account, project, time.monotonic())
+        return sandbox
+
+    def find(self, account: str, sandbox_id: str | None, project: str | None = None) -> Sandbox:
+        """The sandbox named, else the active one: the last that was created or used.
+
+        The answer may be dead. Raises `NotFound` for one that this account never had.
+        """
+        if sandbox_id is None:
+            known = self._newest(account, project)
+            if known is None:
+                raise NotFound("No active sandbox")
+        else:
+            known = self._known.get(sandbox_id)
+            if known is None or known.account != account:
+                raise NotFound("Sandbox not found")
+        known.used_at = time.monotonic()
+        known.sandbox.renew()
+        return known.sandbox
+
+    def of_project(self, project: str) -> Sandbox | None:
+        """The workspace's newest sandbox, if it ever had one; doesn't count as a use."""
+        known = self._newest(None, project)
+        return known.sandbox if known else None
+
+    async def ensure(
+        self, account: str, project: str, contents: Files, on_stage: StageSink
+    ) -> Sandbox:
+        """The workspace's own living sandbox, made and filled from `contents` where needed."""
+        async with self._making.setdefault(project, asyncio.Lock()):
+            known = self._newest(account, project)
+            if known is not None and await known.sandbox.is_alive():
+                known.used_at = time.monotonic()
+                known.sandbox.renew()
+                return known.sandbox
+            if known is not None:
+                on_stage("The sandbox has ended; making a new one from the workspace...")
+            sandbox = await self.create(account, project, on_stage)
+            await fill(sandbox, contents, on_stage)
+            return sandbox
+
+    async def kill(self, account: str, sandbox_id: str | None) -> Sequence[str]:
+        """End one, or all of the account's; gives the ids of those that were alive."""
+        chosen = [
+            known.sandbox
+            for known in self._known.values()
+            if known.account == account and sandbox_id in (None, known.sandbox.id)
+        ]
+        killed: list[str] = []
+        for sandbox in chosen:
+            if await sandbox.is_alive():
+                await sandbox.kill()
+                killed.append(sandbox.id)
+        return killed
+
+    async def close(self) -> None:
+        """End every sandbox."""
+        if self.provider.opened is not None:
+            await self.provider.opened.close()
+
+    def _newest(self, account: str | None, project: str | None) -> _Known | None:
+        mine = [
+            known
+            for known in self._known.values()
+            if account in (None, known.account) and project in (None, known.project)
+        ]
+        return max(mine, key=lambda known: known.used_at, default=None)
+
+
+async def fill(sandbox: Sandbox, contents: Files, on_stage: StageSink) -> None:
+    """Copy the workspace's files into the sandbox; what can't be copied is said and left out."""
+    paths = await contents.files()
+    if paths:
+        on_stage(f"Copying {min(len(paths), MAX_SYNCED_FILES)} file(s) into the sandbox...")
+    for path in paths[:MAX_SYNCED_FILES]:
+        content = await contents.read(path)
+        if content is None or len(content) > MAX_SYNCED_BYTES:
+            continue
+        try:
+            await sandbox.write(path, content)
+        except ForgeError as error:
+            on_stage(f"{path} was not copied into the sandbox: {error.message}")

@@ -1,0 +1,41 @@
+"""Where a prompt's context comes from, beside an editor's workspace."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from forge_lsp.errors import NotFound
+from forge_lsp.paths import ProjectPath
+from forge_lsp.ports import Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFiles:
+    """The files that came with the request."""
+
+    contents: Mapping[ProjectPath, bytes]
+
+    async def files(self) -> Sequence[ProjectPath]:
+        """All of them."""
+        return sorted(self.contents)
+
+    async def read(self, path: ProjectPath) -> bytes | None:
+        """As given."""
+        return self.contents.get(path)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxFiles:
+    """The files of a sandbox."""
+
+    sandbox: Sandbox
+
+    async def files(self) -> Sequence[ProjectPath]:
+        """As the sandbox lists them."""
+        return await self.sandbox.files()
+
+    async def read(self, path: ProjectPath) -> bytes | None:
+        """As the sandbox has it now."""
+        try:
+            return await self.sandbox.read(path)
+        except NotFound:
+            return None
