@@ -134,3 +134,10 @@ class StoreFailed(ForgeError):
 
     code = "store_failed"
     remedy = "Check that the disk has room and that FORGE_HOME can be written."
+
+
+class PortTaken(ForgeError):
+    """The HTTP API can't listen where it was told to."""
+
+    code = "port_taken"
+    remedy = "Choose another with --http-port or http.port; 0 takes any that is free."

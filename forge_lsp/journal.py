@@ -78,11 +78,20 @@ class Journal:
         try:
             await self._store.append([queued.entry for queued in group])
         except StoreFailed as error:
-            log.error("the journal could not be written: %s", error)
-            for queued in group:
-                queued.committed.set_exception(error)
+            self._refuse(group, error)
+            return
+        except Exception as error:
+            # The writer must outlive a fault of ours, or every run would wait for it for ever.
+            log.exception("the journal could not be written")
+            self._refuse(group, StoreFailed(f"The journal could not be written: {error!r}."))
             return
         for queued in group:
             queued.publish(queued.entry.recorded)
             if not queued.committed.done():
                 queued.committed.set_result(None)
+
+    def _refuse(self, group: list[_Queued], error: StoreFailed) -> None:
+        log.error("%d event(s) were not journalled: %s", len(group), error)
+        for queued in group:
+            if not queued.committed.done():
+                queued.committed.set_exception(error)

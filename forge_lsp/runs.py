@@ -34,6 +34,7 @@ MAX_TAIL = 4096
 MAX_BACKLOG = 1000
 """Events that may wait for their commit before the one who makes more of them has to wait."""
 PAGE = 500
+_REPLY = ""
 INTERNAL_ERROR = (
     "Something in forge-lsp broke; its log tells where. "
     "Please report it with the lines that name this run."
@@ -55,7 +56,8 @@ class Run:
         self._coalesce_s = coalesce_s
         self._next_seq = 1
         self._next_text = 0
-        self._delta: FileDelta | TextDelta | None = None
+        self._held: dict[str, FileDelta | TextDelta] = {}
+        """What waits for the next flush: the reply's text, and each file's body by its path."""
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushed: asyncio.Future[None] | None = None
         self._open_files: list[str] = []
@@ -69,28 +71,27 @@ class Run:
 
         Raises `StoreFailed` when the journal can't be written, which ends the run.
         """
+        await self.tell(event)
+
+    def tell(self, event: Event) -> "asyncio.Future[None]":
+        """Record an event without waiting; the future is done once it is committed."""
         self._flush()
         if isinstance(event, FileStarted):
             self._open_files.append(event.path)
         elif isinstance(event, FileFinished | FileDropped) and event.path in self._open_files:
             self._open_files.remove(event.path)
-        await self._put(event)
+        return self._put(event)
 
     async def stream_text(self, text: str) -> None:
         """Record a piece of the model's reply, coalesced with what comes right after it."""
-        if isinstance(self._delta, TextDelta):
-            text = self._delta.text + text
-        else:
-            self._flush()
-        await self._hold(TextDelta(text, self._next_text))
+        before = self._held.pop(_REPLY, None)
+        joined = before.text + text if before else text
+        await self._hold(_REPLY, TextDelta(joined, self._next_text))
 
     async def stream_file(self, path: str, text: str) -> None:
         """Record a piece of a file's body, coalesced likewise."""
-        if isinstance(self._delta, FileDelta) and self._delta.path == path:
-            text = self._delta.text + text
-        else:
-            self._flush()
-        await self._hold(FileDelta(path, text))
+        before = self._held.pop(path, None)
+        await self._hold(path, FileDelta(path, before.text + text if before else text))
 
     async def finished(self) -> None:
         """Wait until its last event is committed."""
@@ -123,8 +124,8 @@ class Run:
             self._notify()
         self._finished.set()
 
-    async def _hold(self, delta: TextDelta | FileDelta) -> None:
-        self._delta = delta
+    async def _hold(self, of: str, delta: TextDelta | FileDelta) -> None:
+        self._held[of] = delta
         if self._coalesce_s == 0:
             self._flush()
         elif self._flush_timer is None:
@@ -139,11 +140,11 @@ class Run:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
-        if self._delta is not None:
-            if isinstance(self._delta, TextDelta):
+        held, self._held = self._held, {}
+        for delta in held.values():
+            if isinstance(delta, TextDelta):
                 self._next_text += 1
-            self._flushed = self._put(self._delta)
-            self._delta = None
+            self._flushed = self._put(delta)
 
     def _put(self, event: Event) -> "asyncio.Future[None]":
         recorded = Recorded(self._next_seq, time.time_ns() // 1_000_000, event)
@@ -208,6 +209,11 @@ class Runs:
     def live(self, run_id: str) -> Run | None:
         """The run if it is under way in this process."""
         return self._live.get(run_id)
+
+    @property
+    def under_way(self) -> int:
+        """How many runs are under way in this process."""
+        return len(self._live)
 
     def newest(self, project: str | None = None) -> Run | None:
         """The run that was started last of those under way here."""

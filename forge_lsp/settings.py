@@ -98,7 +98,7 @@ class GenerationSettings(_Group):
     max_prompt_bytes: int = Field(default=200_000, ge=1_000)
     max_continuations: int = Field(default=3, ge=0, le=10)
     """How often a reply that was cut off is continued."""
-    max_reply_bytes: int = Field(default=12_000_000, ge=10_000)
+    max_reply_characters: int = Field(default=12_000_000, ge=10_000)
 
 
 class ReviewSettings(_Group):
@@ -140,6 +140,9 @@ class HttpSettings(_Group):
     """Host names beside localhost and the bound address under which it may be asked."""
     allowed_origins: tuple[str, ...] = ()
     heartbeat_s: float = Field(default=5.0, gt=0)
+    stall_timeout_s: float = Field(default=300.0, gt=0)
+    """A client that takes nothing of its stream, or sends nothing of its body, for this long is
+    let go."""
 
 
 class RunSettings(_Group):
@@ -149,6 +152,8 @@ class RunSettings(_Group):
     """Text deltas that come within this time of each other become one event."""
     max_active: int = Field(default=64, ge=1)
     """Runs that may be under way at once in one process."""
+    listener_grace_s: float = Field(default=300.0, gt=0)
+    """A run that was asked for over HTTP and has no listener for this long is cancelled."""
 
 
 class Settings(BaseSettings):

@@ -51,6 +51,8 @@ class Drafts:
         """Names that the code imports or the model asked for, in order, once."""
         self.prose = ""
         """What the model said beside the files."""
+        self.is_complete = False
+        """The model said that its reply is complete."""
         self._run = run
         self._source = source
         self._partial = partial
@@ -87,7 +89,7 @@ class Drafts:
                 case reply.Dropped(path, reason):
                     await self._drop(path, reason)
                 case reply.ReplyEnded():
-                    pass
+                    self.is_complete = True
                 case _:
                     await self._take_file(event)
 
@@ -141,7 +143,7 @@ class Drafts:
         current = await self._current(path)
         if current is not None and path in self._partial:
             await self._drop(path, "the model saw only a part of it and may not rewrite all of it")
-        elif current is not None and elides_code(content):
+        elif current is not None and elides_code(content) and not elides_code(current):
             self._misfit(path, current)
         else:
             await self.propose(path, content)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from forge_lsp.actions.late import Late
+from forge_lsp.actions.review import Reviews
 from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.ports import Model, Store
 from forge_lsp.runs import Runs
-from forge_lsp.settings import Settings
+from forge_lsp.settings import Places, Settings
 
 OWNER = "owner"
 """The account of the person whose machine this is."""
@@ -17,10 +18,12 @@ class Engine:
     """The parts of one process."""
 
     settings: Settings
+    places: Places
     store: Store
     runs: Runs
     model: Late[Model]
     sandboxes: Sandboxes
+    reviews: Reviews
 
     async def close(self) -> None:
         """End the runs, then the sandboxes, then close what they wrote to."""

@@ -10,19 +10,22 @@ class Transcript:
     """Feeds a parser, and knows what a continuation needs."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self.length = 0
+        """In characters, over all continuations."""
         self.has_ended = False
         """The reply said that it is complete."""
+        self._pieces: list[str] = []
         self._parser = ReplyParser()
         self._joint: Joint | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it so far."""
+        return "".join(self._pieces)
 
     def as_message(self) -> Message:
         """The reply so far as the model's own turn."""
         return Message("assistant", self.text or "(nothing)")
-
-    def is_longer_than(self, limit: int) -> bool:
-        """Whether there is more text than `limit`, in characters."""
-        return len(self.text) > limit
 
     def expect_continuation(self) -> None:
         """What is fed from now on takes up what was said last."""
@@ -54,7 +57,8 @@ class Transcript:
         return lost + self._parse(text)
 
     def _parse(self, text: str) -> list[reply.ReplyEvent]:
-        self.text += text
+        self._pieces.append(text)
+        self.length += len(text)
         parsed = self._parser.feed(text)
         self.has_ended |= any(isinstance(event, reply.ReplyEnded) for event in parsed)
         return parsed

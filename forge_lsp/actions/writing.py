@@ -44,7 +44,7 @@ class Writing:
 
     async def _converse(self, ask: ModelRequest, transcript: Transcript) -> ModelDone:
         """One reply, continued while it is cut off, at most as often as the settings allow."""
-        turn = ask
+        turn, done = ask, NOTHING_SAID
         most = self._settings.max_continuations
         for attempt in range(most + 1):
             if attempt:
@@ -65,7 +65,7 @@ class Writing:
         A reply that ends in the middle of a file was cut off, whatever the server calls it; one
         that only forgets its end mark, as small models do, was not.
         """
-        if transcript.has_ended or transcript.is_longer_than(self._settings.max_reply_bytes):
+        if transcript.has_ended or transcript.length > self._settings.max_reply_characters:
             return False
         return done.stop in ("max_tokens", "cut") or (done.stop == "end" and self._drafts.is_open)
 
@@ -76,7 +76,7 @@ class Writing:
                     case TextPiece(text):
                         await self._run.stream_text(text)
                         await self._drafts.take(transcript.feed(text))
-                        if transcript.is_longer_than(self._settings.max_reply_bytes):
+                        if transcript.length > self._settings.max_reply_characters:
                             return await self._stop_reading()
                     case Retrying():
                         await self._run.append(_retry_stage(event))
@@ -86,7 +86,7 @@ class Writing:
         return NOTHING_SAID
 
     async def _stop_reading(self) -> ModelDone:
-        limit = self._settings.max_reply_bytes
+        limit = self._settings.max_reply_characters
         message = f"The reply is longer than {limit:,} characters; the rest of it was not read."
         await self._run.append(events.Problem("reply_too_long", message))
         return ModelDone("max_tokens", "")

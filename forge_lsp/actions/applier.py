@@ -1,0 +1,86 @@
+"""Puts finished files into the workspace's sandbox while others are still being written."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+from forge_lsp import events
+from forge_lsp.errors import ForgeError
+from forge_lsp.paths import ProjectPath
+from forge_lsp.ports import Sandbox
+from forge_lsp.runs import Run
+
+_File = tuple[ProjectPath, bytes | None]
+
+
+class SandboxApplier:
+    """Writes files in the order in which they were put, and answers with events.
+
+    A sandbox that can't be had costs the preview and nothing else: the run goes on without it.
+    """
+
+    def __init__(self, run: Run, get_sandbox: Callable[[], Awaitable[Sandbox]]) -> None:
+        self._sandbox: Sandbox | None = None
+        self._run = run
+        self._get_sandbox = get_sandbox
+        self._queue: asyncio.Queue[_File | asyncio.Future[None]] = asyncio.Queue()
+        self._task = asyncio.create_task(self._apply(), name=f"sandbox applier of {run.id}")
+
+    def put(self, path: ProjectPath, content: bytes | None) -> None:
+        """Queue a file; None for one that is to go."""
+        self._queue.put_nowait((path, content))
+
+    async def drained(self) -> Sandbox | None:
+        """Wait until all that was put is in place; gives the sandbox, if there is one."""
+        mark: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(mark)
+        await asyncio.wait([mark, self._task], return_when=asyncio.FIRST_COMPLETED)
+        if self._task.done():
+            self._task.result()
+        return self._sandbox
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        """End: all is in place then, or, after a failure, what was begun is written whole."""
+        if failure is None:
+            await self.drained()
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
+
+    async def _apply(self) -> None:
+        reason = ""
+        try:
+            sandbox = self._sandbox = await self._get_sandbox()
+            await self._run.append(events.SandboxReady(sandbox.id, sandbox.url))
+        except ForgeError as error:
+            sandbox, reason = None, error.message
+            await self._run.append(events.Problem(error.code, error.for_people()))
+        while True:
+            item = await self._queue.get()
+            if isinstance(item, asyncio.Future):
+                item.set_result(None)
+                continue
+            path, content = item
+            if sandbox is None:
+                answer = events.FileApplied(path, "sandbox", ok=False, reason=reason)
+            else:
+                answer = await put_file(sandbox, path, content)
+            await self._run.append(answer)
+
+
+async def put_file(
+    sandbox: Sandbox, path: ProjectPath, content: bytes | None
+) -> events.FileApplied:
+    """Write one file, or delete it; gives the event that says what became of it."""
+    try:
+        if content is None:
+            await sandbox.delete(path)
+        else:
+            await sandbox.write(path, content)
+    except ForgeError as error:
+        return events.FileApplied(path, "sandbox", ok=False, reason=error.message)
+    return events.FileApplied(path, "sandbox", ok=True)

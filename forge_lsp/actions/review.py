@@ -1,0 +1,251 @@
+"""Review: what becomes of a finished run's changes, and how to take it back.
+
+The workspace changes only here, and only by the exact bytes that a change set holds.
+"""
+
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from forge_lsp import events
+from forge_lsp.actions.applier import put_file
+from forge_lsp.actions.sandboxes import Sandboxes
+from forge_lsp.changes.sets import ChangeSet, FileChange
+from forge_lsp.errors import ChangedSince, Conflict, NotFound
+from forge_lsp.events import RunFinished
+from forge_lsp.paths import ProjectPath
+from forge_lsp.ports import Store, Workspace, WorkspaceAnswer, WorkspaceEdit
+from forge_lsp.runs import Run, Runs
+from forge_lsp.settings import ReviewSettings
+
+REMEMBERED = 50
+"""Change sets of a project that are looked through for what is pending or can be undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a decision is about: everything that is pending, a change set, a file, or a hunk."""
+
+    change_set_id: str | None = None
+    path: ProjectPath | None = None
+    hunk: int | None = None
+    """0-based, among the hunks of the file that are still pending."""
+
+
+class Reviews:
+    """The change sets of this process's projects."""
+
+    def __init__(
+        self, store: Store, runs: Runs, sandboxes: Sandboxes, settings: ReviewSettings
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._sandboxes = sandboxes
+        self._settings = settings
+        self._pending: dict[str, list[ChangeSet]] = {}
+        self._listeners: list[Callable[[str], None]] = []
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        """Have `listener(project)` called whenever what is pending in a project changed."""
+        self._listeners.append(listener)
+
+    def pending(self, project: str) -> Sequence[ChangeSet]:
+        """What waits for a decision, the newest first; from memory."""
+        return tuple(self._pending.get(project, ()))
+
+    async def load(self, project: str) -> None:
+        """Take up what an earlier process left pending."""
+        if project not in self._pending:
+            known = await self._store.change_sets(project, limit=REMEMBERED)
+            self._pending[project] = [each for each in known if each.is_pending]
+            self._tell(project)
+
+    async def find(self, project: str, change_set_id: str | None) -> ChangeSet:
+        """The change set named, else the newest pending one; raises `NotFound`."""
+        if change_set_id is not None:
+            found = await self._store.change_set(change_set_id)
+            if found is None or found.project != project:
+                raise NotFound(f"There is no change {change_set_id} in this project.")
+            return found
+        waiting = self._pending.get(project)
+        if not waiting:
+            raise NotFound("Nothing waits for review.")
+        return waiting[0]
+
+    async def propose(
+        self, run: Run, workspace: Workspace, changes: Sequence[FileChange]
+    ) -> ChangeSet:
+        """Keep what a run came to; in the mode `auto` it is accepted at once."""
+        change_set = await self._keep(run, workspace, changes)
+        if self._settings.mode == "auto":
+            await self._accept(run, workspace, change_set, Choice())
+        return change_set
+
+    async def take_over(
+        self, run: Run, workspace: Workspace, changes: Sequence[FileChange]
+    ) -> RunFinished | None:
+        """Keep a run's changes and make them at once, as somebody asked in so many words."""
+        change_set = await self._keep(run, workspace, changes)
+        return await self._accept(run, workspace, change_set, Choice())
+
+    async def _keep(
+        self, run: Run, workspace: Workspace, changes: Sequence[FileChange]
+    ) -> ChangeSet:
+        change_set = ChangeSet(
+            id=run.id,
+            project=workspace.project,
+            title=run.record.title,
+            created_at=time.time_ns() // 1_000_000,
+            files=tuple(changes),
+        )
+        await self._save(change_set)
+        return change_set
+
+    async def accept(self, workspace: Workspace, choice: Choice) -> Run:
+        """Start a run that makes the chosen changes in the workspace."""
+        change_set = await self.find(workspace.project, choice.change_set_id)
+
+        async def work(run: Run) -> RunFinished | None:
+            return await self._accept(run, workspace, change_set, choice)
+
+        return await self._start(work, "accept", change_set, workspace)
+
+    async def reject(self, workspace: Workspace, choice: Choice) -> Run:
+        """Start a run that gives the chosen changes up; the sandbox goes back too."""
+        change_set = await self.find(workspace.project, choice.change_set_id)
+
+        async def work(run: Run) -> RunFinished | None:
+            decided = change_set
+            for change in _chosen(change_set, choice):
+                rejected = change.rejected(choice.hunk)
+                decided = decided.with_file(rejected)
+                await self._show(run, workspace, change.path, rejected.after)
+            await self._save(decided)
+            return None
+
+        return await self._start(work, "reject", change_set, workspace)
+
+    async def undo(self, workspace: Workspace, change_set_id: str | None = None) -> Run:
+        """Start a run that puts back exactly what an accept found.
+
+        Without an id: the newest change set that was accepted. Raises `NotFound` where there is
+        none, `Conflict` where nothing in it was accepted.
+        """
+        change_set = await self._undoable(workspace.project, change_set_id)
+
+        async def work(run: Run) -> RunFinished | None:
+            await self._undo(run, workspace, change_set)
+            return None
+
+        return await self._start(work, "undo", change_set, workspace)
+
+    async def _start(
+        self,
+        work: Callable[[Run], Coroutine[Any, Any, RunFinished | None]],
+        kind: str,
+        change_set: ChangeSet,
+        workspace: Workspace,
+    ) -> Run:
+        return await self._runs.start(
+            work, kind=kind, title=change_set.title, project=workspace.project
+        )
+
+    async def _accept(
+        self, run: Run, workspace: Workspace, change_set: ChangeSet, choice: Choice
+    ) -> RunFinished | None:
+        changes = _chosen(change_set, choice)
+        edits = [
+            WorkspaceEdit(change.path, change.before, change.wanted(choice.hunk))
+            for change in changes
+        ]
+        answers = await workspace.apply(f"Forge: {change_set.title}", edits)
+        for change, answer in zip(changes, answers, strict=True):
+            if answer.ok:
+                accepted = change.accepted(answer.found, answer.left, choice.hunk)
+                change_set = change_set.with_file(accepted)
+        # The change set is saved before anybody is told, so that all that is told can be undone.
+        await self._save(change_set)
+        for change, answer in zip(changes, answers, strict=True):
+            await self._tell_applied(run, answer)
+            if answer.ok and answer.left != change.after:
+                await self._show(run, workspace, change.path, answer.left)
+        return _outcome(answers)
+
+    async def _undo(self, run: Run, workspace: Workspace, change_set: ChangeSet) -> None:
+        changes = change_set.undoable
+        for change in changes:
+            if await workspace.read(change.path) != change.undo_from:
+                raise ChangedSince(
+                    f"{change.path} has changed since, so nothing was undone.",
+                    remedy="Take your own changes back first, or undo the file by hand.",
+                )
+        edits = [WorkspaceEdit(each.path, each.undo_from, each.undo_to) for each in changes]
+        answers = await workspace.apply(f"Undo Forge: {change_set.title}", edits)
+        for change, answer in zip(changes, answers, strict=True):
+            if answer.ok:
+                change_set = change_set.with_file(change.undone())
+        await self._save(change_set)
+        for change, answer in zip(changes, answers, strict=True):
+            await self._tell_applied(run, answer)
+            if answer.ok:
+                await self._show(run, workspace, change.path, change.undo_to)
+        failed = [answer for answer in answers if not answer.ok]
+        if failed:
+            raise ChangedSince(f"{failed[0].path} could not be put back: {failed[0].reason}.")
+
+    async def _undoable(self, project: str, change_set_id: str | None) -> ChangeSet:
+        if change_set_id is not None:
+            change_set = await self.find(project, change_set_id)
+            if not change_set.undoable:
+                raise Conflict("Nothing of this change was accepted, so there is nothing to undo.")
+            return change_set
+        for change_set in await self._store.change_sets(project, limit=REMEMBERED):
+            if change_set.undoable:
+                return change_set
+        raise NotFound("There is nothing to undo.")
+
+    async def _show(
+        self, run: Run, workspace: Workspace, path: ProjectPath, content: bytes | None
+    ) -> None:
+        """Bring the workspace's sandbox, where it lives, to what was decided."""
+        sandbox = self._sandboxes.of_project(workspace.project)
+        if sandbox is not None and await sandbox.is_alive():
+            await run.append(await put_file(sandbox, path, content))
+
+    async def _tell_applied(self, run: Run, answer: WorkspaceAnswer) -> None:
+        applied = events.FileApplied(answer.path, "workspace", ok=answer.ok, reason=answer.reason)
+        await run.append(applied)
+
+    async def _save(self, change_set: ChangeSet) -> None:
+        await self._store.save_change_set(change_set)
+        others = [
+            each for each in self._pending.get(change_set.project, ()) if each.id != change_set.id
+        ]
+        waiting = [change_set, *others] if change_set.is_pending else others
+        waiting.sort(key=lambda each: each.created_at, reverse=True)
+        self._pending[change_set.project] = waiting
+        self._tell(change_set.project)
+
+    def _tell(self, project: str) -> None:
+        for listener in self._listeners:
+            listener(project)
+
+
+def _chosen(change_set: ChangeSet, choice: Choice) -> Sequence[FileChange]:
+    if choice.path is None:
+        if not change_set.is_pending:
+            raise Conflict("Everything in this change was decided already.")
+        return change_set.pending
+    change = change_set.file(choice.path)
+    if change is None or change.state != "pending":
+        raise NotFound(f"No change of {choice.path} waits for review.")
+    return (change,)
+
+
+def _outcome(answers: Sequence[WorkspaceAnswer]) -> RunFinished | None:
+    failed = [answer for answer in answers if not answer.ok]
+    if not failed:
+        return None
+    told = "; ".join(f"{answer.path}: {answer.reason}" for answer in failed)
+    return RunFinished("failed", "changed_since", f"Not everything was taken over. {told}")
