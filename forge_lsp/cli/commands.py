@@ -1,0 +1,238 @@
+"""The commands: their names, options and help."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+import forge_lsp
+from forge_lsp.cli.logs import start_logging
+from forge_lsp.cli.terminal import plain_console
+
+T = TypeVar("T")
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="forge-lsp",
+    help="Brings an AI app builder into any editor: describe an app or a change, watch it being "
+    "written, look at it running in a sandbox, and take it into your workspace, or don't.",
+    epilog="Try it without an editor and without a key: forge-lsp demo --once",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    # A traceback with its local variables would show prompts, code and keys.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+token_app = typer.Typer(no_args_is_help=True, help="The token that HTTP clients authenticate with.")
+app.add_typer(token_app, name="token")
+
+
+class LogLevel(StrEnum):
+    """How much goes into the log."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  Typer calls it with the option's value.
+    if wanted:
+        typer.echo(f"forge-lsp {forge_lsp.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    log_level: Annotated[
+        LogLevel, typer.Option(help="How much goes into the log.")
+    ] = LogLevel.info,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(help="The log's file, instead of log/forge-lsp.log in the state folder."),
+    ] = None,
+    version: Annotated[  # noqa: FBT002  A flag of the command line.
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    """What every command takes."""
+    del version
+    start_logging(log_level.value, log_file)
+
+
+@app.command(
+    epilog="Examples:  forge-lsp lsp   ·   forge-lsp lsp --tcp 127.0.0.1:7998",
+)
+def lsp(
+    stdio: Annotated[  # noqa: FBT002  A flag of the command line.
+        bool, typer.Option("--stdio", help="Speak over stdin and stdout; this is the default.")
+    ] = False,
+    tcp: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Listen for editors on a TCP port.")
+    ] = None,
+    ws: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Listen for editors on a WebSocket.")
+    ] = None,
+    http_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="The port of the HTTP API; 0 takes any free one."),
+    ] = None,
+) -> None:
+    """Run the language server; editors start this."""
+    from forge_lsp.cli import language_server
+
+    if sum((stdio, tcp is not None, ws is not None)) > 1:
+        raise typer.BadParameter("Choose one of --stdio, --tcp and --ws.")
+    if tcp is not None:
+        language_server.over_tcp(*_address(tcp, "--tcp"), http_port)
+    elif ws is not None:
+        language_server.over_websocket(*_address(ws, "--ws"), http_port)
+    else:
+        raise typer.Exit(language_server.over_stdio(http_port))
+
+
+@app.command(
+    epilog="Example:  forge-lsp serve --port 8787, then  "
+    'curl -H "Authorization: Bearer $(forge-lsp token show)" http://127.0.0.1:8787/api/...',
+)
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="The address to bind to.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="0 takes any free one.", show_default="0"),
+    ] = None,
+    no_auth: Annotated[  # noqa: FBT002  A flag of the command line.
+        bool, typer.Option("--no-auth", help="Ask for no token; on a loopback address only.")
+    ] = False,
+) -> None:
+    """Run the HTTP API without an editor.
+
+    Once it is ready, one line of JSON on stdout tells its URL and process id.
+    """
+    from forge_lsp.cli.serve import serve as serve_until_told
+    from forge_lsp.settings import Places, load
+
+    settings, _ = load()
+    given = {"host": host, "port": port, "auth": False if no_auth else None}
+    http = settings.http.model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
+    settings = settings.model_copy(update={"http": http})
+    _run(serve_until_told(settings, Places.find()))
+
+
+@token_app.command("show", epilog="Example:  TOKEN=$(forge-lsp token show)")
+def token_show() -> None:
+    """Print the owner's token; it is made on first use."""
+    from forge_lsp.actions.tokens import owner_token
+    from forge_lsp.settings import Places, load
+
+    settings, _ = load()
+    typer.echo(owner_token(settings, Places.find()))
+
+
+@app.command(epilog="Example:  forge-lsp runs --limit 5")
+def runs(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
+) -> None:
+    """List the recent runs: when, what, how they ended, what they took."""
+    from forge_lsp.app import open_engine
+    from forge_lsp.cli.run_table import run_table
+    from forge_lsp.settings import Places, load
+
+    async def recent() -> None:
+        settings, _ = load()
+        engine = await open_engine(settings, Places.find())
+        try:
+            found = await engine.runs.recent(limit=limit)
+        finally:
+            await engine.close()
+        console = plain_console()
+        if found:
+            console.print(run_table(found))
+        else:
+            console.print("There are no runs yet. Try: forge-lsp demo --once")
+
+    _run(recent())
+
+
+@app.command(epilog="Example:  forge-lsp doctor --json")
+def doctor(
+    as_json: Annotated[  # noqa: FBT002  A flag of the command line.
+        bool, typer.Option("--json", help="Print the findings as JSON.")
+    ] = False,
+) -> None:
+    """Look at what this machine has and lacks, and tell how to get it.
+
+    The exit code is 1 if something is missing without which no app can be made.
+    """
+    from forge_lsp.cli.doctor import can_work, examine
+    from forge_lsp.settings import Places, load
+
+    settings, _ = load()
+    findings = _run(examine(settings, Places.find()))
+    if as_json:
+        document = {
+            "ok": can_work(findings),
+            "version": forge_lsp.__version__,
+            "findings": [asdict(each) for each in findings],
+        }
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        console = plain_console()
+        for each in findings:
+            mark, style = (
+                ("ok", "green") if each.ok else ("missing", "red" if each.is_needed else "yellow")
+            )
+            console.print(f"{mark:8}", style=style, end="")
+            console.print(f"{each.name:13} {each.detail}")
+            if each.remedy:
+                console.print(f"{'':21} → {each.remedy}")
+    raise typer.Exit(0 if can_work(findings) else 1)
+
+
+@app.command(
+    epilog='Examples:  forge-lsp demo   ·   forge-lsp demo --once --prompt "a to-do list" --keep'
+)
+def demo(
+    once: Annotated[  # noqa: FBT002  A flag of the command line.
+        bool, typer.Option("--once", help="End after the page was seen to be up.")
+    ] = False,
+    prompt: Annotated[
+        str | None, typer.Option(help="What to build.", show_default="a counter")
+    ] = None,
+    keep: Annotated[  # noqa: FBT002  A flag of the command line.
+        bool, typer.Option("--keep", help="Leave the folder with the written files.")
+    ] = False,
+) -> None:
+    """Show it all: from a prompt to files in a workspace and a page in a sandbox.
+
+    Starts the language server and speaks to it as an editor would, in a temporary folder.
+    Without a key for Claude a demo model answers. The first time it prepares the sandboxes'
+    template, which takes up to a minute.
+    """
+    from forge_lsp.cli.demo import tour
+
+    _run(tour.give(plain_console(), prompt or tour.PROMPT, keep=keep, once=once))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _address(text: str, option: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise typer.BadParameter(f"{option} takes HOST:PORT, such as 127.0.0.1:7998.")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,92 @@
+"""The HTTP API on its own, without an editor."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from forge_lsp.actions.late import Late
+from forge_lsp.actions.tokens import owner_token
+from forge_lsp.app import open_engine
+from forge_lsp.cli.signals import told_to_end
+from forge_lsp.errors import InvalidRequest, StoreFailed
+from forge_lsp.http.access import is_loopback
+from forge_lsp.http.doorway import Doorway
+from forge_lsp.settings import HttpSettings, Places, Settings
+
+log = logging.getLogger(__name__)
+
+END_TIMEOUT_S = 1.0
+"""How long each of the two, the API and the engine, may take to close."""
+
+
+async def serve(settings: Settings, places: Places) -> None:
+    """Serve until SIGINT or SIGTERM. One line on stdout tells when and where it is ready.
+
+    Raises `InvalidRequest` for a bind that isn't safe, `PortTaken`, `StoreFailed`.
+    """
+    token = _token(settings, places)
+    async with told_to_end() as end:
+        late = Late(lambda: open_engine(settings, places))
+        engine = await late.get()
+        try:
+            doorway = Doorway(late, settings.http, token)
+            line = {"url": doorway.open(), "pid": os.getpid()}
+            try:
+                with _announced(places.state / "server.json", line):
+                    sys.stdout.write(json.dumps(line) + "\n")
+                    sys.stdout.flush()
+                    await end.wait()
+            finally:
+                await _within(END_TIMEOUT_S, doorway.close(), "the HTTP API")
+        finally:
+            await _within(END_TIMEOUT_S, engine.close(), "the engine")
+
+
+def _token(settings: Settings, places: Places) -> str | None:
+    http: HttpSettings = settings.http
+    if http.auth:
+        return owner_token(settings, places)
+    if not is_loopback(http.host):
+        raise InvalidRequest(
+            f"Without a token whoever reaches {http.host} could run code here, so --no-auth "
+            "goes with a loopback address only.",
+            remedy="Leave --no-auth out, or use --host 127.0.0.1.",
+        )
+    return None
+
+
+@contextmanager
+def _announced(path: Path, line: Mapping[str, Any]) -> Generator[None]:
+    """Where other programs of this user look for the server, while it runs."""
+    text = json.dumps(line) + "\n"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        aside = path.with_name(f"{path.name}.{os.getpid()}")
+        aside.unlink(missing_ok=True)
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        aside.replace(path)
+    except OSError as error:
+        raise StoreFailed(f"{path} can't be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        # Another server may have put its own there since.
+        if path.is_file() and path.read_text() == text:
+            path.unlink()
+
+
+async def _within(timeout_s: float, closing: Awaitable[None], what: str) -> None:
+    """Whoever sent SIGTERM doesn't wait: what isn't closed by then dies with the process."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await closing
+    except TimeoutError:
+        log.warning("%s did not close within %.0f s", what, timeout_s)

@@ -1,0 +1,1 @@
+"""The HTTP edge: the same engine for tools that aren't editors."""

@@ -1,0 +1,86 @@
+"""POST /api/generate/stream and POST /api/apply/stream."""
+
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from forge_lsp.actions.apply import ApplyRequest, apply
+from forge_lsp.actions.engine import Engine
+from forge_lsp.actions.generate import generate
+from forge_lsp.actions.packages import PACKAGE_JSON
+from forge_lsp.actions.request import GenerateRequest
+from forge_lsp.actions.sources import GivenFiles, SandboxFiles
+from forge_lsp.http import sse
+from forge_lsp.http.bodies import ApplyBody, GenerateBody, GenerateContext, read_body
+from forge_lsp.http.sse import ApplyRendering, GenerateRendering, Payload, Rendering
+from forge_lsp.http.state import ATTENDANCE, STREAMS, account_of, engine_of
+from forge_lsp.paths import ProjectPath
+from forge_lsp.ports import Files, Message
+from forge_lsp.runs import Run
+
+
+async def generate_stream(request: web.Request) -> web.StreamResponse:
+    """Start a generation or an edit, and stream it."""
+    engine = await engine_of(request)
+    body = await read_body(request, GenerateBody)
+    account = account_of(request)
+    recent = body.context.recent_messages if body.context else None
+    asked = GenerateRequest(
+        prompt=body.prompt,
+        source=_source(engine, account, body),
+        is_edit=bool(body.is_edit),
+        recent=[Message(message.role, message.content) for message in recent or ()],
+        conversation=body.conversation_id,
+        account=account,
+    )
+    run = await generate(engine, asked)
+    return await _stream(request, engine, run, GenerateRendering(), sse.HEARTBEAT)
+
+
+async def apply_stream(request: web.Request) -> web.StreamResponse:
+    """Start to apply files and packages to a sandbox, and stream it."""
+    engine = await engine_of(request)
+    body = await read_body(request, ApplyBody)
+    account = account_of(request)
+    asked = ApplyRequest(
+        files={file.path: file.content.encode() for file in body.files},
+        packages=body.packages or (),
+        sandbox=engine.sandboxes.find(account, body.sandbox_id or None),
+        account=account,
+    )
+    run = await apply(engine, asked)
+    return await _stream(request, engine, run, ApplyRendering(), None)
+
+
+def _source(engine: Engine, account: str, body: GenerateBody) -> Files:
+    """What the model is shown: the files that came along, else for an edit the sandbox's."""
+    if body.is_edit and body.files is None:
+        return SandboxFiles(engine.sandboxes.find(account, body.sandbox_id))
+    return GivenFiles(_given(body.context))
+
+
+def _given(context: GenerateContext | None) -> Mapping[ProjectPath, bytes]:
+    if context is None:
+        return {}
+    contents = {path: text.encode() for path, text in (context.files or {}).items()}
+    if context.manifest is not None:
+        contents.setdefault(PACKAGE_JSON, msgspec.json.encode(context.manifest))
+    return contents
+
+
+async def _stream(
+    request: web.Request,
+    engine: Engine,
+    run: Run,
+    rendering: Rendering,
+    heartbeat: Payload | None,
+) -> web.StreamResponse:
+    request.app[ATTENDANCE].watch(engine.runs, run, engine.settings.runs.listener_grace_s)
+    return await request.app[STREAMS].send(
+        request,
+        run.id,
+        engine.runs.subscribe(run.id),
+        rendering,
+        heartbeat,
+    )

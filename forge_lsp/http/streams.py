@@ -1,0 +1,146 @@
+"""Carries a run's events to one client at the client's own pace."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import cast
+
+from aiohttp import web
+
+from forge_lsp.errors import ForgeError
+from forge_lsp.events import Recorded, RunFinished
+from forge_lsp.http import sse
+from forge_lsp.http.sse import Payload, Rendering
+from forge_lsp.settings import HttpSettings
+
+MAX_WAITING_BYTES = 256 * 1024
+"""What waits for a slow client at most, beside the one event that goes over it."""
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+STOPPING = sse.failure(
+    "unavailable", "The server is stopping; the run goes on, or is cancelled with it."
+)
+
+
+class Outbox:
+    """What is rendered and not yet sent: filled from the journal, emptied by the writer."""
+
+    def __init__(self) -> None:
+        self.is_ended = False
+        """The last word is in."""
+        self._waiting = bytearray()
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+
+    async def fill(self, journal: AsyncIterator[Recorded], rendering: Rendering) -> None:
+        """Take everything that the run says, as fast as there is room for it."""
+        # `subscribe` is a generator, which has to be closed for its listener to be gone.
+        try:
+            async with aclosing(cast("AsyncGenerator[Recorded, None]", journal)) as recordings:
+                async for recorded in recordings:
+                    for payload in rendering.render(recorded.event):
+                        self._waiting += sse.encode(payload)
+                    self._filled.set()
+                    if isinstance(recorded.event, RunFinished):
+                        break
+                    while len(self._waiting) > MAX_WAITING_BYTES:
+                        self._emptied.clear()
+                        await self._emptied.wait()
+        except ForgeError as error:
+            self.end(sse.failure(error.code, error.for_people()))
+        self.is_ended = True
+        self._filled.set()
+
+    def end(self, last: Payload) -> None:
+        """Say a last word that the run itself did not say."""
+        if not self.is_ended:
+            self._waiting += sse.encode(last)
+            self.is_ended = True
+            self._filled.set()
+
+    async def take(self, timeout_s: float) -> bytes:
+        """All that waits, as one piece; empty where nothing came within `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._filled.wait()
+        except TimeoutError:
+            return b""
+        taken = bytes(self._waiting)
+        self._waiting.clear()
+        self._emptied.set()
+        if not self.is_ended:
+            self._filled.clear()
+        return taken
+
+
+class Streams:
+    """Every stream that is open, so that each gets a last word when the server stops."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._open: set[Outbox] = set()
+
+    async def send(
+        self,
+        request: web.Request,
+        run_id: str,
+        journal: AsyncIterator[Recorded],
+        rendering: Rendering,
+        heartbeat: Payload | None,
+    ) -> web.StreamResponse:
+        """Stream the run to the client until its last word, or until the client is gone.
+
+        `heartbeat` is said after each `http.heartbeat_s` in which nothing else was.
+        """
+        response = web.StreamResponse(headers={**HEADERS, "X-Run-Id": run_id})
+        outbox = Outbox()
+        self._open.add(outbox)
+        filling = asyncio.create_task(outbox.fill(journal, rendering), name=f"stream of {run_id}")
+        try:
+            await response.prepare(request)
+            await _write(request, response, outbox, self._settings, heartbeat)
+            await response.write_eof()
+        except (ConnectionError, TimeoutError):
+            # The client has left or takes nothing any more; the run goes on without it.
+            _hang_up(request)
+        finally:
+            self._open.discard(outbox)
+            filling.cancel()
+            await asyncio.wait([filling])
+        if not filling.cancelled():
+            filling.result()
+        return response
+
+    def stop(self) -> None:
+        """End every stream with a word of why."""
+        for outbox in tuple(self._open):
+            outbox.end(STOPPING)
+
+
+async def _write(
+    request: web.Request,
+    response: web.StreamResponse,
+    outbox: Outbox,
+    settings: HttpSettings,
+    heartbeat: Payload | None,
+) -> None:
+    while True:
+        data = await outbox.take(settings.heartbeat_s)
+        is_last = outbox.is_ended
+        if not data and not is_last and heartbeat is not None:
+            data = sse.encode(heartbeat)
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError
+        if data:
+            async with asyncio.timeout(settings.stall_timeout_s):
+                await response.write(data)
+        if is_last:
+            return
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()

@@ -1,0 +1,1 @@
+"""The edge that editors see; the only place that names LSP types."""

@@ -1,0 +1,171 @@
+"""Code actions: everything that one can do at a place, from memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from forge_lsp.lsp.comments import Instruction, instructions_in
+from forge_lsp.lsp.documents import lines_of_document
+from forge_lsp.lsp.session import Session
+
+if TYPE_CHECKING:
+    from forge_lsp.changes.sets import ChangeSet
+
+REWRITE = "refactor.rewrite.forge"
+REVIEW = "refactor.rewrite.forge.review"
+SOURCE = "source.forge"
+KINDS = (REWRITE, REVIEW, SOURCE)
+PROMPT_FILE = "/.forge/prompt.md"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingHunk:
+    """A change at a place in a document that waits for a decision."""
+
+    change_set_id: str
+    path: str
+    hunk: int
+    first_line: int
+    last_line: int
+
+    def arguments(self, uri: str) -> dict[str, Any]:
+        """What the review commands take."""
+        return {**self.file_arguments(uri), "hunk": self.hunk}
+
+    def file_arguments(self, uri: str) -> dict[str, Any]:
+        """The same for the whole file."""
+        return {
+            "changeSetId": self.change_set_id,
+            "path": self.path,
+            "textDocument": {"uri": uri},
+        }
+
+
+def code_actions(session: Session, params: types.CodeActionParams) -> list[types.CodeAction]:
+    """What fits the place and the kinds asked for."""
+    uri, place = params.text_document.uri, params.range
+    only = params.context.only
+    tags = [types.CodeActionTag.LlmGenerated] if session.client.tags_actions else None
+    offered = [
+        *_instructions(session, uri, place),
+        *_reviews(session, uri, place),
+        *_source(session, uri),
+    ]
+    return [
+        types.CodeAction(title=title, kind=kind, command=command, tags=tags)
+        for title, kind, command in offered
+        if only is None or any(is_kind_of(kind, each) for each in only)
+    ]
+
+
+def is_kind_of(kind: str, wanted: str) -> bool:
+    """Whether a kind is the wanted one or below it; the empty kind is above all."""
+    return wanted in ("", kind) or kind.startswith(f"{wanted}.")
+
+
+def instructions_of(session: Session, uri: str) -> Sequence[Instruction]:
+    """The instruction comments of an open document."""
+    document = session.documents.document(uri)
+    if document is None or "orge:" not in document.source:
+        return ()
+    return instructions_in(lines_of_document(document.source))
+
+
+def pending_of(session: Session, uri: str) -> "Sequence[ChangeSet]":
+    """What waits for review in the document's workspace, the newest first."""
+    engine, workspace = session.late.opened, session.known_workspace(uri)
+    if engine is None or workspace is None:
+        return ()
+    return engine.reviews.pending(workspace.project)
+
+
+def pending_hunks(session: Session, uri: str) -> Sequence[PendingHunk]:
+    """What waits for review in the document itself."""
+    workspace = session.known_workspace(uri)
+    path = workspace.path_of(uri) if workspace else None
+    if path is None:
+        return ()
+    return [
+        PendingHunk(
+            change_set.id,
+            path,
+            index,
+            hunk.before_start,
+            hunk.before_start + max(hunk.before_count - 1, 0),
+        )
+        for change_set in pending_of(session, uri)
+        if (change := change_set.file(path)) and change.state == "pending"
+        for index, hunk in enumerate(change.hunks)
+    ]
+
+
+def edit_command(uri: str, instruction: Instruction, place: types.Range) -> types.Command:
+    """Carries an instruction out."""
+    start, end = place.start, place.end
+    arguments = {
+        "prompt": instruction.text,
+        "textDocument": {"uri": uri},
+        "range": {
+            "start": {"line": start.line, "character": start.character},
+            "end": {"line": end.line, "character": end.character},
+        },
+    }
+    return types.Command("Forge: do this", "forge.edit", arguments=[arguments])
+
+
+def line_range(line: int) -> types.Range:
+    """All of a line, its end included."""
+    return types.Range(types.Position(line, 0), types.Position(line + 1, 0))
+
+
+_Offer = tuple[str, str, types.Command]
+
+
+def _instructions(session: Session, uri: str, place: types.Range) -> Iterator[_Offer]:
+    first, last = place.start.line, place.end.line
+    for instruction in instructions_of(session, uri):
+        if place.start != place.end and first - 1 <= instruction.line <= last:
+            title = "Forge: do this to the selection"
+            yield title, REWRITE, edit_command(uri, instruction, place)
+        elif first <= instruction.line <= last:
+            whole = line_range(instruction.line)
+            yield "Forge: do this", REWRITE, edit_command(uri, instruction, whole)
+
+
+def _reviews(session: Session, uri: str, place: types.Range) -> Iterator[_Offer]:
+    waiting = pending_of(session, uri)
+    if not waiting:
+        return
+    hunks = pending_hunks(session, uri)
+    here = [h for h in hunks if place.start.line <= h.last_line and h.first_line <= place.end.line]
+    for hunk in here[:1]:
+        yield from _decisions("this change", hunk.arguments(uri))
+    for hunk in hunks[:1]:
+        yield from _decisions("this file", hunk.file_arguments(uri))
+    everything = {"changeSetId": waiting[0].id, "textDocument": {"uri": uri}}
+    yield from _decisions("all", everything)
+    title = "Forge: show diff"
+    yield title, REVIEW, types.Command(title, "forge.review.diff", arguments=[everything])
+
+
+def _decisions(what: str, arguments: dict[str, Any]) -> Iterator[_Offer]:
+    for verb in ("accept", "reject"):
+        title = f"Forge: {verb} {what}"
+        yield title, REVIEW, types.Command(title, f"forge.review.{verb}", arguments=[arguments])
+
+
+def _source(session: Session, uri: str) -> Iterator[_Offer]:
+    if uri.endswith(PROMPT_FILE) and (document := session.documents.document(uri)):
+        title = "Forge: generate from this file"
+        arguments = {"prompt": document.source, "textDocument": {"uri": uri}}
+        yield title, SOURCE, types.Command(title, "forge.generate", arguments=[arguments])
+    engine = session.late.opened
+    if not session.folders:
+        title = "Forge: set up a workspace"
+    elif engine is not None and engine.settings.provider == "demo":
+        title = "Forge: set up a model"
+    else:
+        return
+    yield title, SOURCE, types.Command(title, "forge.status")

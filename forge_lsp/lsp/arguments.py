@@ -1,0 +1,134 @@
+"""What commands may be given, as the contract has it; every field may be left out."""
+
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from forge_lsp.errors import InvalidRequest
+from forge_lsp.paths import ProjectPath
+
+
+class _Arguments(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    pass
+
+
+class Document(msgspec.Struct, frozen=True):
+    """LSP's TextDocumentIdentifier; a version beside the URI is passed over."""
+
+    uri: str
+
+
+class Position(msgspec.Struct, frozen=True):
+    """As in LSP."""
+
+    line: int
+    character: int
+
+
+class Range(msgspec.Struct, frozen=True):
+    """As in LSP."""
+
+    start: Position
+    end: Position
+
+
+class Nothing(_Arguments, frozen=True):
+    """No arguments."""
+
+
+class Prompt(_Arguments, frozen=True):
+    """forge.generate and forge.edit."""
+
+    prompt: str = ""
+    text_document: Document | None = None
+    range: Range | None = None
+    files: tuple[str, ...] = ()
+
+
+class NamedFile(msgspec.Struct, frozen=True):
+    """A file as HTTP names one."""
+
+    path: str
+    content: str
+
+
+class Apply(_Arguments, frozen=True):
+    """forge.apply."""
+
+    files: dict[str, str] | tuple[NamedFile, ...] = ()
+    packages: tuple[str, ...] = ()
+    target: Literal["workspace", "sandbox", "both"] = "both"
+    text_document: Document | None = None
+
+
+class RunNamed(_Arguments, frozen=True):
+    """forge.cancel."""
+
+    run_id: str | None = None
+
+
+class Runs(_Arguments, frozen=True):
+    """forge.runs."""
+
+    limit: int = 20
+
+
+class Review(_Arguments, frozen=True):
+    """forge.review.*: everything that is pending, a change set, a file, or a hunk."""
+
+    change_set_id: str | None = None
+    path: str | None = None
+    hunk: int | None = None
+    text_document: Document | None = None
+
+
+class Undo(_Arguments, frozen=True):
+    """forge.undo."""
+
+    change_set_id: str | None = None
+    text_document: Document | None = None
+
+
+class SandboxNamed(_Arguments, frozen=True):
+    """forge.sandbox.*."""
+
+    sandbox_id: str | None = None
+    provider: Literal["local"] | None = None
+    text_document: Document | None = None
+
+
+class Packages(_Arguments, frozen=True):
+    """forge.packages.install."""
+
+    packages: tuple[str, ...] = ()
+    sandbox_id: str | None = None
+    text_document: Document | None = None
+
+
+T = TypeVar("T", bound=_Arguments)
+
+
+def decode(command: str, given: Any, kind: type[T], example: str) -> T:
+    """The arguments of a command; raises `InvalidRequest`, which says how to give them.
+
+    Editors send one object, nothing at all, or an empty list.
+    """
+    arguments = list(given or ())
+    if len(arguments) > 1:
+        raise _mistyped(command, f"{len(arguments)} arguments came", example)
+    plain = arguments[0] if arguments and arguments[0] is not None else {}
+    try:
+        return msgspec.convert(plain, kind)
+    except msgspec.ValidationError as error:
+        raise _mistyped(command, str(error).rstrip("."), example) from error
+
+
+def project_path(text: str | None) -> ProjectPath | None:
+    """A path that was given, checked; raises `PathRefused`."""
+    return None if text is None else ProjectPath.parse(text)
+
+
+def _mistyped(command: str, what: str, example: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{command} can't be given that: {what}.", remedy=f"It takes one object like {example}"
+    )

@@ -1,0 +1,169 @@
+"""The editor at the other end: what it can do, and bounded ways to ask it."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+
+from forge_lsp.errors import ForgeError
+
+log = logging.getLogger(__name__)
+
+ANSWER_TIMEOUT_S = 10.0
+"""An editor that takes longer to answer a request that no person has to answer won't."""
+PERSON_TIMEOUT_S = 120.0
+
+EVENT = "forge/event"
+
+
+class Client:
+    """One connection's editor."""
+
+    def __init__(self, server: LanguageServer) -> None:
+        self._server = server
+
+    # What it can do
+
+    @property
+    def capabilities(self) -> types.ClientCapabilities:
+        """As it said itself; editors under-report."""
+        return self._server.client_capabilities
+
+    @property
+    def has_progress(self) -> bool:
+        """It shows progress that the server begins."""
+        window = self.capabilities.window
+        return bool(window and window.work_done_progress)
+
+    @property
+    def has_show_document(self) -> bool:
+        """It opens documents, and URLs in a browser."""
+        window = self.capabilities.window
+        return bool(window and window.show_document and window.show_document.support)
+
+    @property
+    def has_configuration(self) -> bool:
+        """It can be asked for its settings."""
+        workspace = self.capabilities.workspace
+        return bool(workspace and workspace.configuration)
+
+    @property
+    def refreshes_lenses(self) -> bool:
+        """It takes a hint that lenses have changed."""
+        workspace = self.capabilities.workspace
+        return bool(workspace and workspace.code_lens and workspace.code_lens.refresh_support)
+
+    @property
+    def registers_watched_files(self) -> bool:
+        """It can be told while running which files to watch."""
+        workspace = self.capabilities.workspace
+        watched = workspace and workspace.did_change_watched_files
+        return bool(watched and watched.dynamic_registration)
+
+    @property
+    def tags_actions(self) -> bool:
+        """It marks code actions that a model carries out."""
+        document = self.capabilities.text_document
+        action = document and document.code_action
+        tags = action and action.tag_support
+        return bool(tags and types.CodeActionTag.LlmGenerated in tags.value_set)
+
+    def can(self, operation: types.ResourceOperationKind) -> bool:
+        """Whether it creates or deletes files in a workspace edit."""
+        workspace = self.capabilities.workspace
+        edit = workspace and workspace.workspace_edit
+        return bool(edit and edit.resource_operations and operation in edit.resource_operations)
+
+    # Telling it
+
+    def show(self, text: str, kind: types.MessageType = types.MessageType.Info) -> None:
+        """A message for the person."""
+        self._server.window_show_message(types.ShowMessageParams(kind, text))
+
+    def show_failure(self, error: ForgeError) -> None:
+        """What happened and what to do, once for each failure."""
+        self.show(error.for_people(), types.MessageType.Error)
+
+    def notify(self, method: str, params: object) -> None:
+        """Any notification."""
+        self._server.protocol.notify(method, params)
+
+    def publish(self, uri: str, diagnostics: Sequence[types.Diagnostic]) -> None:
+        """Replace what is marked in a file. Without a version: Helix drops one that mismatches."""
+        self._server.text_document_publish_diagnostics(
+            types.PublishDiagnosticsParams(uri=uri, diagnostics=diagnostics)
+        )
+
+    # Asking it; None where it doesn't answer
+
+    async def apply_edit(self, label: str, edit: types.WorkspaceEdit) -> bool:
+        """Whether it says that it made the edit, which is not to be believed."""
+        params = types.ApplyWorkspaceEditParams(edit=edit, label=label)
+        answer = await self._ask(types.WORKSPACE_APPLY_EDIT, params, ANSWER_TIMEOUT_S)
+        return bool(answer and answer.applied)
+
+    async def show_document(self, uri: str, *, external: bool) -> bool:
+        """Whether it says that it opened the document or the URL."""
+        params = types.ShowDocumentParams(uri=uri, external=external, take_focus=True)
+        answer = await self._ask(types.WINDOW_SHOW_DOCUMENT, params, ANSWER_TIMEOUT_S)
+        return bool(answer and answer.success)
+
+    async def choose(self, question: str, titles: Sequence[str]) -> str | None:
+        """Which of the titles the person takes."""
+        actions = [types.MessageActionItem(title=title) for title in titles]
+        params = types.ShowMessageRequestParams(types.MessageType.Info, question, actions)
+        answer = await self._ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params, PERSON_TIMEOUT_S)
+        return answer.title if answer else None
+
+    async def configuration(self, uri: str | None) -> Mapping[str, Any]:
+        """Its settings in the section `forge`; empty where it has none."""
+        item = types.ConfigurationItem(scope_uri=uri, section="forge")
+        params = types.ConfigurationParams(items=[item])
+        answer = await self._ask(types.WORKSPACE_CONFIGURATION, params, ANSWER_TIMEOUT_S)
+        first = answer[0] if answer else None
+        return first if isinstance(first, dict) else {}
+
+    async def create_progress(self, token: types.ProgressToken) -> bool:
+        """Whether it will show progress under this token."""
+        params = types.WorkDoneProgressCreateParams(token=token)
+        return await self._agreed(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params)
+
+    async def refresh_lenses(self) -> None:
+        """A hint; that an editor doesn't know it is normal."""
+        await self._agreed(types.WORKSPACE_CODE_LENS_REFRESH, None)
+
+    async def watch_files(self, pattern: str) -> None:
+        """Ask for word of what changes on disk."""
+        options = types.DidChangeWatchedFilesRegistrationOptions(
+            watchers=[types.FileSystemWatcher(glob_pattern=pattern)]
+        )
+        registration = types.Registration(
+            id="forge-watched-files",
+            method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
+            register_options=options,
+        )
+        params = types.RegistrationParams(registrations=[registration])
+        await self._agreed(types.CLIENT_REGISTER_CAPABILITY, params)
+
+    async def _agreed(self, method: str, params: object) -> bool:
+        try:
+            await self._request(method, params, ANSWER_TIMEOUT_S)
+        except (JsonRpcException, TimeoutError) as error:
+            log.info("the editor refused %s: %s", method, type(error).__name__)
+            return False
+        return True
+
+    async def _ask(self, method: str, params: object, timeout_s: float) -> Any:
+        try:
+            return await self._request(method, params, timeout_s)
+        except (JsonRpcException, TimeoutError) as error:
+            log.info("the editor did not answer %s: %s", method, type(error).__name__)
+            return None
+
+    async def _request(self, method: str, params: object, timeout_s: float) -> Any:
+        async with asyncio.timeout(timeout_s):
+            return await self._server.protocol.send_request_async(method, params)

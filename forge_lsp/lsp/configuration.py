@@ -1,0 +1,76 @@
+"""The editor's part of the settings, from the three ways in which editors send it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pygls.uris import to_fs_path
+
+from forge_lsp.lsp.client import Client
+
+if TYPE_CHECKING:
+    from forge_lsp.settings import Places, Settings
+
+Layer = Mapping[str, Any]
+
+
+class Configuration:
+    """Remembers what was sent, asks for the rest when settings are needed."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._initial: Layer = {}
+        self._pushed: Layer = {}
+        self._used: Layer | None = None
+
+    def start_with(self, options: object) -> bool:
+        """Take the initializationOptions; says whether the client wants every event."""
+        fields = _mapping(options)
+        self._initial = {**fields, **_mapping(fields.get("forge"))}
+        return fields.get("events") is True
+
+    def push(self, settings: object) -> None:
+        """Take what came by didChangeConfiguration; null means that one is to ask again."""
+        fields = _mapping(settings)
+        self._pushed = _mapping(fields.get("forge")) or fields
+
+    async def load(self, folder: str | None) -> "tuple[Settings, Places, Sequence[str]]":
+        """The settings of a folder, from all sources; raises `InvalidRequest` for a wrong one."""
+        self._used = await self._merged(folder)
+        root = to_fs_path(folder) if folder else None
+        return await asyncio.to_thread(_load, Path(root) if root else None, self._used)
+
+    async def has_changed(self, folder: str | None) -> bool:
+        """Whether the editor's part differs from what is in use; False before it is in use."""
+        return self._used is not None and await self._merged(folder) != self._used
+
+    async def _merged(self, folder: str | None) -> Layer:
+        pulled: Layer = {}
+        if self._client.has_configuration:
+            pulled = await self._client.configuration(folder)
+        layers: list[Layer] = [self._initial, self._pushed, pulled]
+        merged: dict[str, Any] = {}
+        for layer in layers:
+            for name, value in layer.items():
+                group = _without_null(_mapping(value))
+                if group:
+                    merged[name] = {**_mapping(merged.get(name)), **group}
+        return merged
+
+
+def _load(root: Path | None, editor: Layer) -> "tuple[Settings, Places, Sequence[str]]":
+    # Pydantic is not on the way to `initialize`.
+    from forge_lsp import settings
+
+    loaded, notes = settings.load(root, editor)
+    return loaded, settings.Places.find(loaded.home), notes
+
+
+def _mapping(value: object) -> Layer:
+    return cast("Layer", value) if isinstance(value, Mapping) else {}
+
+
+def _without_null(layer: Layer) -> Layer:
+    """VS Code sends null for what has no default."""
+    return {name: value for name, value in layer.items() if value is not None}

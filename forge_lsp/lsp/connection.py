@@ -1,0 +1,219 @@
+"""One editor's connection: a pygls server, wired to a session."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from forge_lsp import __version__
+from forge_lsp.actions.late import Late
+from forge_lsp.errors import ForgeError
+from forge_lsp.lsp.actions import KINDS, code_actions
+from forge_lsp.lsp.client import Client
+from forge_lsp.lsp.commands import COMMANDS, execute
+from forge_lsp.lsp.documents import ExactWorkspace
+from forge_lsp.lsp.lenses import code_lenses
+from forge_lsp.lsp.presence import announce
+from forge_lsp.lsp.protocol import ForgeProtocol, is_parse_error
+from forge_lsp.lsp.saves import Saves
+from forge_lsp.lsp.session import OpenEngine, Session
+
+if TYPE_CHECKING:
+    from forge_lsp.actions.engine import Engine
+
+log = logging.getLogger(__name__)
+
+WATCHED = "**/*"
+
+
+class Door(Protocol):
+    """The HTTP API as this edge knows it."""
+
+    async def open(self) -> str:
+        """Start to listen; gives the URL."""
+        ...
+
+    async def close(self) -> None:
+        """Stop; an open one only."""
+        ...
+
+
+MountHttp = Callable[[Late["Engine"]], Door]
+
+
+class ForgeServer(LanguageServer):
+    """pygls' server with our protocol, and without its pop-ups of exceptions."""
+
+    def __init__(self) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - pygls' *args.
+            "forge-lsp", __version__, protocol_cls=ForgeProtocol
+        )
+
+    @property
+    def forge_protocol(self) -> ForgeProtocol:
+        """The protocol by its own type."""
+        return cast("ForgeProtocol", self.protocol)
+
+    def report_server_error(self, error: Exception, source: object) -> None:
+        """To the log, which has no place for what was in the message."""
+        del source
+        log.error("%s in the language server", type(error).__name__, exc_info=error)
+        if is_parse_error(error):
+            self.forge_protocol.tell_parse_error()
+
+
+class Connection:
+    """A server and its session, from the first message to the last."""
+
+    def __init__(
+        self,
+        open_engine: OpenEngine,
+        mount_http: MountHttp | None,
+        drained: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.server = ForgeServer()
+        self.ended = self.server.forge_protocol.ended
+        self.session = Session(
+            Client(self.server),
+            lambda: cast("ExactWorkspace", self.server.workspace),
+            open_engine,
+            drained,
+        )
+        self._saves = Saves(self.session)
+        self._mount_http = mount_http
+        self._door: Door | None = None
+        self._announced: Path | None = None
+        self._parent: int | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._register()
+
+    @property
+    def exit_code(self) -> int:
+        """0 where the client asked for the end first."""
+        return 0 if self.server.forge_protocol.has_shut_down else 1
+
+    async def close(self) -> None:
+        """End everything; begun once, and waited for by whoever asks."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="close the connection")
+        await asyncio.shield(self._closing)
+
+    def _register(self) -> None:
+        protocol = self.server.forge_protocol
+        protocol.commands = tuple(COMMANDS)
+        protocol.execute = lambda params: execute(self.session, params)
+        protocol.cancel_progress = self._cancel_progress
+        feature = self.server.feature
+        feature(types.INITIALIZE)(self._initialize)
+        feature(types.INITIALIZED)(self._initialized)
+        feature(types.SHUTDOWN)(self._shut_down)
+        feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(self._configuration_changed)
+        feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(self._watched)
+        feature(types.TEXT_DOCUMENT_DID_OPEN)(self._touched)
+        feature(types.TEXT_DOCUMENT_DID_CHANGE)(self._touched)
+        feature(types.TEXT_DOCUMENT_DID_CLOSE)(self._closed)
+        feature(types.TEXT_DOCUMENT_DID_SAVE)(self._saved)
+        options = types.CodeActionOptions(code_action_kinds=list(KINDS))
+        feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(self._code_actions)
+        feature(types.TEXT_DOCUMENT_CODE_LENS)(self._code_lenses)
+
+    def _initialize(self, params: types.InitializeParams) -> None:
+        options = params.initialization_options
+        self.session.watcher.sends_events = self.session.configuration.start_with(options)
+        if params.process_id is not None:
+            self._watch_parent(params.process_id)
+
+    def _initialized(self, params: types.InitializedParams) -> None:
+        del params
+        if self.session.client.registers_watched_files:
+            self.session.tasks.start(self.session.client.watch_files(WATCHED), "watch files")
+        if self._mount_http is not None:
+            self.session.tasks.start(self._mount(self._mount_http), "mount HTTP")
+
+    def _shut_down(self, params: None) -> None:
+        """Begin at once: editors wait two seconds at most, some of them not at all."""
+        del params
+        self.session.tasks.start(self.close(), "shut down")
+
+    def _configuration_changed(self, params: types.DidChangeConfigurationParams) -> None:
+        self.session.configuration.push(params.settings)
+        self.session.tasks.start(self._tell_of_new_settings(), "look at the new settings")
+
+    def _watched(self, params: types.DidChangeWatchedFilesParams) -> None:
+        self._saves.changed_outside(params.changes)
+
+    def _touched(
+        self, params: types.DidOpenTextDocumentParams | types.DidChangeTextDocumentParams
+    ) -> None:
+        self.session.active_uri = params.text_document.uri
+        self.session.changes.tell()
+
+    def _closed(self, params: types.DidCloseTextDocumentParams) -> None:
+        if self.session.active_uri == params.text_document.uri:
+            self.session.active_uri = None
+        self.session.changes.tell()
+
+    def _saved(self, params: types.DidSaveTextDocumentParams) -> None:
+        self._saves.saved(params.text_document.uri)
+
+    def _code_actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+        self.session.active_uri = params.text_document.uri
+        return code_actions(self.session, params)
+
+    def _code_lenses(self, params: types.CodeLensParams) -> list[types.CodeLens]:
+        return code_lenses(self.session, params)
+
+    def _cancel_progress(self, token: types.ProgressToken) -> None:
+        run_id = self.session.watcher.run_of(token)
+        if run_id is not None:
+            self.session.tasks.start(self.session.cancel(run_id), f"cancel {run_id}")
+
+    async def _tell_of_new_settings(self) -> None:
+        folder = next(iter(self.session.folders), None)
+        if await self.session.configuration.has_changed(folder):
+            self.session.client.show("Restart forge-lsp to take over the changed settings.")
+
+    async def _mount(self, mount: MountHttp) -> None:
+        door = mount(self.session.late)
+        try:
+            self.session.url = await door.open()
+            self._door = door
+            state = await asyncio.to_thread(_state_folder)
+            folders = list(self.session.folders)
+            self._announced = await asyncio.to_thread(announce, state, self.session.url, folders)
+        except ForgeError as error:
+            self.session.client.show_failure(error)
+        except OSError as error:
+            log.warning("the HTTP API could not be announced: %s", error)
+
+    def _watch_parent(self, process_id: int) -> None:
+        """The editor may die without a word."""
+        try:
+            self._parent = os.pidfd_open(process_id)
+        except OSError:
+            # A client in another container names a process that isn't ours to see.
+            log.info("the client's process can't be watched")
+            return
+        asyncio.get_running_loop().add_reader(self._parent, self.ended.set)
+
+    async def _close(self) -> None:
+        if self._parent is not None:
+            asyncio.get_running_loop().remove_reader(self._parent)
+            os.close(self._parent)
+        if self._announced is not None:
+            self._announced.unlink(missing_ok=True)
+        if self._door is not None:
+            await self._door.close()
+        await self.session.close()
+
+
+def _state_folder() -> Path:
+    # Pydantic is not on the way to `initialize`.
+    from forge_lsp.settings import Places
+
+    return Places.find().state

@@ -1,0 +1,131 @@
+"""forge.sandbox.* and forge.packages.install."""
+
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from forge_lsp import events
+from forge_lsp.errors import InvalidRequest, NotFound
+from forge_lsp.lsp import arguments
+from forge_lsp.lsp.diagnostics import publish_report
+from forge_lsp.lsp.session import Session, Started
+from forge_lsp.lsp.workspace import EditorWorkspace
+
+if TYPE_CHECKING:
+    from forge_lsp.actions.engine import Engine
+    from forge_lsp.events import RunFinished
+    from forge_lsp.ports import Sandbox
+    from forge_lsp.runs import Run
+
+OWNER = "owner"
+
+
+async def create(
+    session: Session, given: arguments.SandboxNamed, token: types.ProgressToken | None
+) -> Started:
+    """A sandbox for the workspace, filled from it; the living one where there is one."""
+    workspace = await session.workspace(given.text_document)
+    engine = await session.engine(workspace)
+
+    async def work(run: "Run") -> "RunFinished | None":
+        def on_stage(message: str) -> None:
+            run.tell(events.Stage(message))
+
+        sandbox = await engine.sandboxes.ensure(OWNER, workspace.project, workspace, on_stage)
+        await run.append(events.SandboxReady(sandbox.id, sandbox.url))
+        return None
+
+    run = await engine.runs.start(
+        work, kind="sandbox", title="a sandbox", project=workspace.project
+    )
+    return session.follow(engine, run, token)
+
+
+async def status(
+    session: Session, given: arguments.SandboxNamed, token: types.ProgressToken | None
+) -> dict[str, Any]:
+    """Whether the sandbox lives, and where its preview is."""
+    del token
+    _, _, sandbox = await _find(session, given)
+    is_alive = await sandbox.is_alive()
+    return {"success": True, "isAlive": is_alive, "sandboxId": sandbox.id, "url": sandbox.url}
+
+
+async def files(
+    session: Session, given: arguments.SandboxNamed, token: types.ProgressToken | None
+) -> dict[str, Any]:
+    """What the sandbox holds."""
+    del token
+    _, _, sandbox = await _find(session, given)
+    return {"success": True, "files": list(await sandbox.files())}
+
+
+async def diagnostics(
+    session: Session, given: arguments.SandboxNamed, token: types.ProgressToken | None
+) -> dict[str, Any]:
+    """What is wrong in the sandbox; marked in the editor, too."""
+    del token
+    _, workspace, sandbox = await _find(session, given)
+    report = await sandbox.diagnostics()
+    publish_report(workspace, session.marked, report)
+    problems = [
+        {
+            "file": each.file,
+            "line": each.line,
+            "column": each.column,
+            "severity": each.severity,
+            "code": each.code,
+            "message": each.message,
+        }
+        for each in report.diagnostics
+    ]
+    return {"success": True, "sandboxId": sandbox.id, "diagnostics": problems}
+
+
+async def kill(
+    session: Session, given: arguments.SandboxNamed, token: types.ProgressToken | None
+) -> dict[str, Any]:
+    """End the sandbox named, else the workspace's."""
+    del token
+    engine, _, sandbox = await _find(session, given)
+    killed = await engine.sandboxes.kill(OWNER, sandbox.id)
+    return {"success": True, "killed": list(killed)}
+
+
+async def open_preview(
+    session: Session, given: arguments.SandboxNamed, token: types.ProgressToken | None
+) -> dict[str, Any]:
+    """Show the preview in a browser; the URL in words where the editor can't."""
+    del token
+    _, _, sandbox = await _find(session, given)
+    client = session.client
+    shown = client.has_show_document and await client.show_document(sandbox.url, external=True)
+    if not shown:
+        client.show(f"The preview is at {sandbox.url}")
+    return {"success": True, "url": sandbox.url, "shown": shown}
+
+
+async def install(
+    session: Session, given: arguments.Packages, token: types.ProgressToken | None
+) -> Started:
+    """Into the workspace's sandbox and its package.json."""
+    if not given.packages:
+        raise InvalidRequest("Packages are required.", remedy='Give {"packages": ["clsx"]}.')
+    from forge_lsp.actions.apply import install_packages
+
+    workspace = await session.workspace(given.text_document)
+    engine = await session.engine(workspace)
+    run = await install_packages(engine, workspace, given.packages)
+    return session.follow(engine, run, token)
+
+
+async def _find(
+    session: Session, given: arguments.SandboxNamed
+) -> "tuple[Engine, EditorWorkspace, Sandbox]":
+    workspace = await session.workspace(given.text_document)
+    engine = await session.engine(workspace)
+    project = None if given.sandbox_id else workspace.project
+    try:
+        return engine, workspace, engine.sandboxes.find(OWNER, given.sandbox_id, project)
+    except NotFound as error:
+        raise NotFound(error.message, remedy="Create one with forge.sandbox.create.") from error
