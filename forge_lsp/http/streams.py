@@ -43,7 +43,9 @@ class Outbox:
                 async for recorded in recordings:
                     for payload in rendering.render(recorded.event):
                         self._waiting += sse.encode(payload)
-                    self._filled.set()
+                    # An event without a word on this wire is no reason to wake the writer.
+                    if self._waiting:
+                        self._filled.set()
                     if isinstance(recorded.event, RunFinished):
                         break
                     while len(self._waiting) > MAX_WAITING_BYTES:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -125,7 +125,7 @@ class Client:
         params = types.ConfigurationParams(items=[item])
         answer = await self._ask(types.WORKSPACE_CONFIGURATION, params, ANSWER_TIMEOUT_S)
         first = answer[0] if answer else None
-        return first if isinstance(first, dict) else {}
+        return cast("Mapping[str, Any]", first) if isinstance(first, Mapping) else {}
 
     async def create_progress(self, token: types.ProgressToken) -> bool:
         """Whether it will show progress under this token."""

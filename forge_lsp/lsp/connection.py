@@ -35,11 +35,11 @@ class Door(Protocol):
     """The HTTP API as this edge knows it."""
 
     async def open(self) -> str:
-        """Start to listen; gives the URL."""
+        """Start to listen; gives the URL, empty where the settings leave the API out."""
         ...
 
     async def close(self) -> None:
-        """Stop; an open one only."""
+        """Stop; what never opened is closed already."""
         ...
 
 
@@ -181,8 +181,10 @@ class Connection:
     async def _mount(self, mount: MountHttp) -> None:
         door = mount(self.session.late)
         try:
-            self.session.url = await door.open()
             self._door = door
+            self.session.url = await door.open() or None
+            if self.session.url is None:
+                return
             state = await asyncio.to_thread(_state_folder)
             folders = list(self.session.folders)
             self._announced = await asyncio.to_thread(announce, state, self.session.url, folders)

@@ -53,7 +53,11 @@ async def serve_stdio(open_engine: OpenEngine, mount_http: MountHttp | None = No
 
 
 async def serve_tcp(
-    open_engine: OpenEngine, host: str, port: int, on_listening: OnListening
+    open_engine: OpenEngine,
+    host: str,
+    port: int,
+    mount_http: MountHttp | None,
+    on_listening: OnListening,
 ) -> None:
     """Serve every editor that connects, each with an engine of its own, until a signal."""
     _quiet_pygls()
@@ -64,7 +68,7 @@ async def serve_tcp(
         served.add(cast("asyncio.Task[None]", asyncio.current_task()))
         transport = writer.transport
         connection = Connection(
-            open_engine, None, lambda: _drained(transport.get_write_buffer_size)
+            open_engine, mount_http, lambda: _drained(transport.get_write_buffer_size)
         )
         connection.server.protocol.set_writer(cast("Any", writer))
         await _serve(connection, _read(connection, reader), stop)
@@ -79,7 +83,11 @@ async def serve_tcp(
 
 
 async def serve_websocket(
-    open_engine: OpenEngine, host: str, port: int, on_listening: OnListening
+    open_engine: OpenEngine,
+    host: str,
+    port: int,
+    mount_http: MountHttp | None,
+    on_listening: OnListening,
 ) -> None:
     """The same over WebSocket, a message a frame."""
     from websockets.asyncio.server import ServerConnection
@@ -91,7 +99,7 @@ async def serve_websocket(
     async def serve(websocket: ServerConnection) -> None:
         transport = websocket.transport
         connection = Connection(
-            open_engine, None, lambda: _drained(transport.get_write_buffer_size)
+            open_engine, mount_http, lambda: _drained(transport.get_write_buffer_size)
         )
         server = connection.server
         reading = run_websocket(

@@ -8,6 +8,7 @@ from typing import Any
 from forge_lsp.errors import ForgeError
 
 METHOD_NOT_FOUND = -32601
+GONE = "The language server went away."
 
 Answer = Callable[[str, Any], Awaitable[Any]]
 """Answers a request of the server's; raises `Unanswerable` for one that it doesn't know."""
@@ -39,6 +40,7 @@ class Connection:
         self._next_id = 1
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._answering: set[asyncio.Task[None]] = set()
+        self._is_gone = False
 
     async def attend(self) -> None:
         """Read until the server closes its end; requests that still wait fail then."""
@@ -46,14 +48,17 @@ class Connection:
             while (message := await self._read()) is not None:
                 self._take(message)
         finally:
+            self._is_gone = True
             for future in self._waiting.values():
                 if not future.done():
-                    future.set_exception(ServerRefused("The language server went away."))
+                    future.set_exception(ServerRefused(GONE))
             for task in self._answering:
                 task.cancel()
 
     async def request(self, method: str, params: Any) -> Any:
         """Ask and wait; raises `ServerRefused` with what the server said."""
+        if self._is_gone:
+            raise ServerRefused(GONE)
         number = self._next_id
         self._next_id += 1
         future = self._waiting[number] = asyncio.get_running_loop().create_future()

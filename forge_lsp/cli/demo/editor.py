@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import forge_lsp
-from forge_lsp.cli.demo.connection import Connection, ServerRefused, Unanswerable
+from forge_lsp.cli.demo.connection import GONE, Connection, ServerRefused, Unanswerable
 from forge_lsp.cli.demo.workspace_edits import EditRefused, carry_out
 
 START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 10.0
-LAST_LINES = 12
-_GONE = ""
+_NO_MORE = ""
 
 CAPABILITIES: Mapping[str, Any] = {
     "general": {"positionEncodings": ["utf-16", "utf-8"]},
@@ -75,8 +74,8 @@ class Editor:
         Raises `ServerRefused` once the server is gone.
         """
         note = await self._notes.get()
-        if note[0] == _GONE:
-            raise ServerRefused("The language server went away.")
+        if note[0] == _NO_MORE:
+            raise ServerRefused(GONE)
         return note
 
     async def attend(self) -> None:
@@ -84,7 +83,7 @@ class Editor:
         try:
             await self.connection.attend()
         finally:
-            self._notes.put_nowait((_GONE, None))
+            self._notes.put_nowait((_NO_MORE, None))
 
     async def shut_down(self) -> None:
         """Say goodbye as the protocol wants it."""
@@ -126,7 +125,7 @@ class Editor:
 async def opened(folder: Path) -> AsyncGenerator[Editor]:
     """An editor on `folder` with its server started; nothing is left running afterwards.
 
-    Raises `ServerRefused` where the server doesn't start, with its last words.
+    Raises `ServerRefused` where the server doesn't start, with its last word.
     """
     server = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "forge_lsp", "lsp"),
@@ -137,14 +136,14 @@ async def opened(folder: Path) -> AsyncGenerator[Editor]:
         start_new_session=True,
     )
     assert server.stderr is not None
-    last_lines: deque[str] = deque(maxlen=LAST_LINES)
+    last_line: deque[str] = deque(maxlen=1)
     editor = Editor(folder, server)
     attending = (
         asyncio.create_task(editor.attend(), name="demo-connection"),
-        asyncio.create_task(_keep(server.stderr, last_lines.append), name="demo-stderr"),
+        asyncio.create_task(_keep(server.stderr, last_line.append), name="demo-stderr"),
     )
     try:
-        await _initialized(editor, last_lines)
+        await _initialized(editor, last_line)
         yield editor
     finally:
         await _end(editor)
@@ -153,13 +152,13 @@ async def opened(folder: Path) -> AsyncGenerator[Editor]:
         await asyncio.gather(*attending, return_exceptions=True)
 
 
-async def _initialized(editor: Editor, last_lines: deque[str]) -> None:
+async def _initialized(editor: Editor, last_line: deque[str]) -> None:
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             await editor.initialize()
     except (TimeoutError, ServerRefused) as error:
-        said = "".join(last_lines).strip()
-        raise ServerRefused(f"The language server did not start. {said}".strip()) from error
+        said = last_line[-1].strip() if last_line else ""
+        raise ServerRefused(f"The language server did not start: {said or error}.") from error
 
 
 async def _end(editor: Editor) -> None:

@@ -1,0 +1,73 @@
+"""The command line as a process of its own, in a home of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+TIMEOUT_S = 60.0
+
+_OUTER = ("FORGE_", "ANTHROPIC_", "E2B_")
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """Ours, without what would reach into the command from outside."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OUTER)}
+    # The width of the terminal decides where help is broken; a keyring is not ours to ask.
+    fixed = {
+        "FORGE_HOME": str(home),
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
+    return kept | fixed | more
+
+
+def command(*arguments: str) -> list[str]:
+    """How the command line is started."""
+    return [sys.executable, "-m", "forge_lsp", *arguments]
+
+
+def run(
+    home: Path, *arguments: str, timeout_s: float = TIMEOUT_S, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        command(*arguments),
+        env=environment(home, **more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(
+    home: Path, *arguments: str, **more: str
+) -> Generator[tuple["subprocess.Popen[str]", Mapping[str, Any]]]:
+    """A command that runs until it is told to end, with the line that says it is ready."""
+    process = subprocess.Popen(
+        command(*arguments),
+        env=environment(home, **more),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            _, said = process.communicate(timeout=TIMEOUT_S)
+            raise AssertionError(f"it did not start: {said}")
+        yield process, json.loads(line)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=TIMEOUT_S)
