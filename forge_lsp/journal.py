@@ -32,6 +32,10 @@ class Journal:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._queue: list[_Queued] = []
+        self._last: asyncio.Future[None] | None = None
+        self._broken: dict[str, StoreFailed] = {}
+        """The runs whose journals have a gap: the store would refuse what comes after it, and
+        with it the whole group."""
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
@@ -53,15 +57,17 @@ class Journal:
         # Deltas are put without anybody awaiting them; their run hears of a failure at its end.
         committed.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._queue.append(_Queued(JournalEntry(run_id, recorded), committed, publish))
+        self._last = committed
         self._wake.set()
         return committed
 
     async def close(self) -> None:
-        """Commit what is queued, then stop."""
+        """Commit what was put, then stop."""
         if self._writer is None:
             return
-        while self._queue:
-            await asyncio.wait([self._queue[-1].committed])
+        # All go in order, so once the last is done nothing waits and nothing is under way.
+        while self._last is not None and not self._last.done():
+            await asyncio.wait([self._last])
         self._writer.cancel()
         await asyncio.wait([self._writer])
 
@@ -74,7 +80,8 @@ class Journal:
             if group:
                 await self._commit(group)
 
-    async def _commit(self, group: list[_Queued]) -> None:
+    async def _commit(self, waiting: list[_Queued]) -> None:
+        group = [queued for queued in waiting if not self._is_refused(queued)]
         try:
             await self._store.append([queued.entry for queued in group])
         except StoreFailed as error:
@@ -93,5 +100,12 @@ class Journal:
     def _refuse(self, group: list[_Queued], error: StoreFailed) -> None:
         log.error("%d event(s) were not journalled: %s", len(group), error)
         for queued in group:
-            if not queued.committed.done():
-                queued.committed.set_exception(error)
+            self._broken[queued.entry.run_id] = error
+            self._is_refused(queued)
+
+    def _is_refused(self, queued: _Queued) -> bool:
+        """Refuse an event of a run that lost one before."""
+        error = self._broken.get(queued.entry.run_id)
+        if error is not None and not queued.committed.done():
+            queued.committed.set_exception(error)
+        return error is not None

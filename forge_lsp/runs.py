@@ -60,7 +60,7 @@ class Run:
         """What waits for the next flush: the reply's text, and each file's body by its path."""
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushed: asyncio.Future[None] | None = None
-        self._open_files: list[str] = []
+        self._open_files: dict[str, None] = {}
         self._tail: list[Recorded] = []
         self._changed: asyncio.Future[None] | None = None
         self._broken: StoreFailed | None = None
@@ -77,9 +77,9 @@ class Run:
         """Record an event without waiting; the future is done once it is committed."""
         self._flush()
         if isinstance(event, FileStarted):
-            self._open_files.append(event.path)
-        elif isinstance(event, FileFinished | FileDropped) and event.path in self._open_files:
-            self._open_files.remove(event.path)
+            self._open_files[event.path] = None
+        elif isinstance(event, FileFinished | FileDropped):
+            self._open_files.pop(event.path, None)
         return self._put(event)
 
     async def stream_text(self, text: str) -> None:
@@ -96,6 +96,11 @@ class Run:
     async def finished(self) -> None:
         """Wait until its last event is committed."""
         await self._finished.wait()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing comes any more."""
+        return self._finished.is_set()
 
     def after(self, seq: int) -> Sequence[Recorded] | None:
         """Up to a page of what came after `seq`; None where memory doesn't reach back so far."""
@@ -121,8 +126,8 @@ class Run:
             await self.append(last)
         except StoreFailed as error:
             self._broken = error
-            self._notify()
         self._finished.set()
+        self._notify()
 
     async def _hold(self, of: str, delta: TextDelta | FileDelta) -> None:
         self._held[of] = delta
@@ -173,6 +178,8 @@ class Runs:
         self._max_active = max_active
         self._live: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[str] = set()
+        """Runs that are saying their last words."""
 
     async def start(
         self, work: Work, *, kind: str, title: str, project: str, account: str = "owner"
@@ -240,8 +247,9 @@ class Runs:
         if task is None:
             await self.record(run_id)
             raise Conflict(f"The run {run_id} has ended already.")
-        # The first cancel is the only one: a second would interrupt the last words.
-        if not task.cancelling():
+        # The first cancel is the only one, and comes too late for a run that is ending: it would
+        # interrupt the last words.
+        if not task.cancelling() and run_id not in self._ending:
             task.cancel()
 
     async def subscribe(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
@@ -266,7 +274,7 @@ class Runs:
                     if isinstance(recorded.event, RunFinished):
                         return
                 if not page:
-                    if run is None:
+                    if run is None or run.is_finished:
                         return
                     await run.changed()
         finally:
@@ -294,7 +302,9 @@ class Runs:
             # A fault of ours must still end the run with a word; the log has the rest.
             log.exception("run %s failed", run.id)
             last = RunFinished("failed", "internal_error", INTERNAL_ERROR)
+        self._ending.add(run.id)
         await run.finish(last)
+        self._ending.discard(run.id)
         del self._live[run.id]
         del self._tasks[run.id]
 

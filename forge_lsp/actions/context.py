@@ -28,6 +28,10 @@ MAX_LISTED = 2_000
 """Paths that the small model is shown."""
 MAX_FILE_BYTES = 400_000
 """A larger file is never part of a prompt."""
+NEVER_SHOWN = frozenset(
+    {"package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock"}
+)
+"""Written by package managers alone, and large."""
 MAX_READ_WHOLE = 200
 """A project with more files isn't small."""
 SHARE_FOR_WHOLE = 0.5
@@ -104,7 +108,7 @@ async def _select(run: Run, model: Model, prompt: str, paths: Sequence[ProjectPa
 async def _read(source: Files, paths: Iterable[ProjectPath]) -> Mapping[ProjectPath, str]:
     contents: dict[ProjectPath, str] = {}
     for path in dict.fromkeys(paths):
-        content = await source.read(path)
+        content = None if path.name in NEVER_SHOWN else await source.read(path)
         if content is None or len(content) > MAX_FILE_BYTES:
             continue
         text = as_text(content)

@@ -89,12 +89,10 @@ def lsp(
 
     if sum((stdio, tcp is not None, ws is not None)) > 1:
         raise typer.BadParameter("Choose one of --stdio, --tcp and --ws.")
-    if http_port is not None and not (tcp is None and ws is None):
-        raise typer.BadParameter("--http-port goes with --stdio only.")
     if tcp is not None:
-        language_server.over_tcp(*_address(tcp, "--tcp"))
+        language_server.over_tcp(*_address(tcp, "--tcp"), http_port)
     elif ws is not None:
-        language_server.over_websocket(*_address(ws, "--ws"))
+        language_server.over_websocket(*_address(ws, "--ws"), http_port)
     else:
         raise typer.Exit(language_server.over_stdio(http_port))
 

@@ -27,16 +27,18 @@ def over_stdio(http_port: int | None) -> int:
     return asyncio.run(serve_stdio(_open_engine, partial(_Door, http_port)))
 
 
-def over_tcp(host: str, port: int) -> None:
+def over_tcp(host: str, port: int, http_port: int | None) -> None:
     """Serve editors until a signal; a line on stdout tells where."""
     _refuse_strangers(host)
-    asyncio.run(serve_tcp(_open_engine, host, port, _tell("tcp", host)))
+    mount = partial(_Door, http_port)
+    asyncio.run(serve_tcp(_open_engine, host, port, mount, _tell("tcp", host)))
 
 
-def over_websocket(host: str, port: int) -> None:
+def over_websocket(host: str, port: int, http_port: int | None) -> None:
     """Serve editors until a signal; a line on stdout tells where."""
     _refuse_strangers(host)
-    asyncio.run(serve_websocket(_open_engine, host, port, _tell("ws", host)))
+    mount = partial(_Door, http_port)
+    asyncio.run(serve_websocket(_open_engine, host, port, mount, _tell("ws", host)))
 
 
 class _Door:

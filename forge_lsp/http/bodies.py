@@ -14,6 +14,7 @@ from forge_lsp.http.state import SETTINGS
 from forge_lsp.paths import ProjectPath
 
 INVALID_JSON = "Invalid JSON body"
+MAX_CONVERSATION_CHARACTERS = 200
 _LACKING = frozenset({"missing", "too_short", "string_too_short", "list_type"})
 """pydantic's names for the ways of not giving a field."""
 
@@ -51,7 +52,7 @@ class GenerateContext(_Body):
     files: dict[Path, str] | None = None
     manifest: dict[str, Any] | None = None
     """A package.json."""
-    recent_messages: tuple[RecentMessage, ...] | None = Field(default=None, strict=False)
+    recent_messages: list[RecentMessage] | None = None
 
 
 class GenerateBody(_Body):
@@ -62,7 +63,7 @@ class GenerateBody(_Body):
     prompt: str = Field(min_length=1)
     is_edit: bool | None = None
     sandbox_id: str | None = None
-    conversation_id: str | None = None
+    conversation_id: str | None = Field(default=None, max_length=MAX_CONVERSATION_CHARACTERS)
     context: GenerateContext | None = None
 
     @property
@@ -117,16 +118,18 @@ class InstallBody(_Body):
 
 async def read_body(request: web.Request, body: type[BodyT]) -> BodyT:
     """The request's body. Raises `InvalidRequest`, or what aiohttp says of its type and size."""
-    return _decode(await _read(request), request, body)
+    return _decode(await _read(request), body)
 
 
 async def read_optional_body(request: web.Request, body: type[BodyT]) -> BodyT:
     """The same where no body at all means `{}`."""
     data = await _read(request)
-    return _decode(data, request, body) if data else body.model_validate({})
+    return _decode(data, body) if data else body.model_validate({})
 
 
 async def _read(request: web.Request) -> bytes:
+    if request.can_read_body and request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="The body must be application/json")
     try:
         async with asyncio.timeout(request.app[SETTINGS].stall_timeout_s):
             return await request.read()
@@ -134,9 +137,7 @@ async def _read(request: web.Request) -> bytes:
         raise web.HTTPRequestTimeout from None
 
 
-def _decode(data: bytes, request: web.Request, body: type[BodyT]) -> BodyT:
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="The body must be application/json")
+def _decode(data: bytes, body: type[BodyT]) -> BodyT:
     try:
         document = from_json(data, allow_inf_nan=False)
     except ValueError:

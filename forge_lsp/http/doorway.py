@@ -77,8 +77,8 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise PortTaken(f"The HTTP API can't listen on {host}: {error.strerror}.") from error
+    except (OSError, UnicodeError) as error:
+        raise PortTaken(f"The HTTP API can't listen on {host}: {error}.") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)

@@ -1,8 +1,8 @@
 """POST /api/generate/stream and POST /api/apply/stream."""
 
+import json
 from collections.abc import Mapping
 
-import msgspec
 from aiohttp import web
 
 from forge_lsp.actions.apply import ApplyRequest, apply
@@ -31,7 +31,7 @@ async def generate_stream(request: web.Request) -> web.StreamResponse:
         source=_source(engine, account, body),
         is_edit=bool(body.is_edit),
         recent=[Message(message.role, message.content) for message in recent or ()],
-        conversation=body.conversation_id,
+        conversation=body.conversation_id or None,
         account=account,
     )
     run = await generate(engine, asked)
@@ -65,7 +65,7 @@ def _given(context: GenerateContext | None) -> Mapping[ProjectPath, bytes]:
         return {}
     contents = {path: text.encode() for path, text in (context.files or {}).items()}
     if context.manifest is not None:
-        contents.setdefault(PACKAGE_JSON, msgspec.json.encode(context.manifest))
+        contents.setdefault(PACKAGE_JSON, json.dumps(context.manifest, indent=2).encode())
     return contents
 
 

@@ -12,6 +12,8 @@ from forge_lsp.settings import HttpSettings
 
 SHUTDOWN_TIMEOUT_S = 1.0
 """How long what is under way may take to end once the server stops."""
+LINGERING_TIME_S = 1.0
+"""How long a body that was refused is still read, so that its sender gets to see the answer."""
 
 
 class Server:
@@ -33,6 +35,7 @@ class Server:
             build(engine, access, settings),
             access_log=None,
             handle_signals=False,
+            lingering_time=LINGERING_TIME_S,
             shutdown_timeout=SHUTDOWN_TIMEOUT_S,
         )
         await runner.setup()

@@ -1,6 +1,7 @@
 """Carries a run's events to one client at the client's own pace."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import cast
@@ -11,7 +12,10 @@ from forge_lsp.errors import ForgeError
 from forge_lsp.events import Recorded, RunFinished
 from forge_lsp.http import sse
 from forge_lsp.http.sse import Payload, Rendering
+from forge_lsp.runs import INTERNAL_ERROR
 from forge_lsp.settings import HttpSettings
+
+log = logging.getLogger(__name__)
 
 MAX_WAITING_BYTES = 256 * 1024
 """What waits for a slow client at most, beside the one event that goes over it."""
@@ -20,6 +24,7 @@ HEADERS = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
 }
+INTERRUPTED = sse.failure("interrupted", "The run was interrupted. Start it again.")
 STOPPING = sse.failure(
     "unavailable", "The server is stopping; the run goes on, or is cancelled with it."
 )
@@ -41,27 +46,34 @@ class Outbox:
         try:
             async with aclosing(cast("AsyncGenerator[Recorded, None]", journal)) as recordings:
                 async for recorded in recordings:
-                    for payload in rendering.render(recorded.event):
-                        self._waiting += sse.encode(payload)
-                    # An event without a word on this wire is no reason to wake the writer.
-                    if self._waiting:
-                        self._filled.set()
-                    if isinstance(recorded.event, RunFinished):
-                        break
-                    while len(self._waiting) > MAX_WAITING_BYTES:
-                        self._emptied.clear()
-                        await self._emptied.wait()
+                    await self._put(recorded, rendering)
+                    if self.is_ended:
+                        return
+            self.end(INTERRUPTED)
         except ForgeError as error:
             self.end(sse.failure(error.code, error.for_people()))
-        self.is_ended = True
-        self._filled.set()
+        except Exception:
+            # A fault of ours must not leave the client without a last word; the log has the rest.
+            log.exception("a stream broke")
+            self.end(sse.failure("internal_error", INTERNAL_ERROR))
 
     def end(self, last: Payload) -> None:
         """Say a last word that the run itself did not say."""
         if not self.is_ended:
             self._waiting += sse.encode(last)
-            self.is_ended = True
             self._filled.set()
+            self.is_ended = True
+
+    async def _put(self, recorded: Recorded, rendering: Rendering) -> None:
+        for payload in rendering.render(recorded.event):
+            self._waiting += sse.encode(payload)
+        self.is_ended = isinstance(recorded.event, RunFinished)
+        # An event without a word on this wire is no reason to wake the writer.
+        if self._waiting:
+            self._filled.set()
+        while len(self._waiting) > MAX_WAITING_BYTES and not self.is_ended:
+            self._emptied.clear()
+            await self._emptied.wait()
 
     async def take(self, timeout_s: float) -> bytes:
         """All that waits, as one piece; empty where nothing came within `timeout_s`."""
@@ -112,8 +124,6 @@ class Streams:
             self._open.discard(outbox)
             filling.cancel()
             await asyncio.wait([filling])
-        if not filling.cancelled():
-            filling.result()
         return response
 
     def stop(self) -> None:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -108,19 +109,22 @@ class Connection:
         protocol.commands = tuple(COMMANDS)
         protocol.execute = lambda params: execute(self.session, params)
         protocol.cancel_progress = self._cancel_progress
-        feature = self.server.feature
-        feature(types.INITIALIZE)(self._initialize)
-        feature(types.INITIALIZED)(self._initialized)
-        feature(types.SHUTDOWN)(self._shut_down)
-        feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(self._configuration_changed)
-        feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(self._watched)
-        feature(types.TEXT_DOCUMENT_DID_OPEN)(self._touched)
-        feature(types.TEXT_DOCUMENT_DID_CHANGE)(self._touched)
-        feature(types.TEXT_DOCUMENT_DID_CLOSE)(self._closed)
-        feature(types.TEXT_DOCUMENT_DID_SAVE)(self._saved)
         options = types.CodeActionOptions(code_action_kinds=list(KINDS))
-        feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(self._code_actions)
-        feature(types.TEXT_DOCUMENT_CODE_LENS)(self._code_lenses)
+        self._on(types.INITIALIZE, self._initialize)
+        self._on(types.INITIALIZED, self._initialized)
+        self._on(types.SHUTDOWN, self._shut_down)
+        self._on(types.WORKSPACE_DID_CHANGE_CONFIGURATION, self._configuration_changed)
+        self._on(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, self._watched)
+        self._on(types.TEXT_DOCUMENT_DID_OPEN, self._touched)
+        self._on(types.TEXT_DOCUMENT_DID_CHANGE, self._touched)
+        self._on(types.TEXT_DOCUMENT_DID_CLOSE, self._closed)
+        self._on(types.TEXT_DOCUMENT_DID_SAVE, self._saved)
+        self._on(types.TEXT_DOCUMENT_CODE_ACTION, self._code_actions, options)
+        self._on(types.TEXT_DOCUMENT_CODE_LENS, self._code_lenses)
+
+    def _on(self, method: str, handler: Callable[[Any], Any], options: object = None) -> None:
+        # pygls writes its marks onto handlers, which bound methods don't take.
+        self.server.feature(method, options)(partial(handler))
 
     def _initialize(self, params: types.InitializeParams) -> None:
         options = params.initialization_options

@@ -14,7 +14,7 @@ TIMEOUT_S = 60.0
 _OUTER = ("FORGE_", "ANTHROPIC_", "E2B_")
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
+def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Ours, without what would reach into the command from outside."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OUTER)}
     # The width of the terminal decides where help is broken; a keyring is not ours to ask.
@@ -24,7 +24,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "NO_COLOR": "1",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
-    return kept | fixed | more
+    return kept | fixed | dict(more or {})
 
 
 def command(*arguments: str) -> list[str]:
@@ -33,12 +33,15 @@ def command(*arguments: str) -> list[str]:
 
 
 def run(
-    home: Path, *arguments: str, timeout_s: float = TIMEOUT_S, **more: str
+    home: Path,
+    *arguments: str,
+    more: Mapping[str, str] | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         command(*arguments),
-        env=environment(home, **more),
+        env=environment(home, more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -49,12 +52,12 @@ def run(
 
 @contextmanager
 def serving(
-    home: Path, *arguments: str, **more: str
+    home: Path, *arguments: str
 ) -> Generator[tuple["subprocess.Popen[str]", Mapping[str, Any]]]:
     """A command that runs until it is told to end, with the line that says it is ready."""
     process = subprocess.Popen(
         command(*arguments),
-        env=environment(home, **more),
+        env=environment(home),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

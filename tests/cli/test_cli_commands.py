@@ -43,7 +43,6 @@ def test_the_version_is_told(tmp_path: Path) -> None:
         ["lsp", "--tcp", "7998"],
         ["lsp", "--tcp", "127.0.0.1:99999"],
         ["lsp", "--stdio", "--tcp", "127.0.0.1:0"],
-        ["lsp", "--tcp", "127.0.0.1:0", "--http-port", "0"],
         ["serve", "--port", "70000"],
         ["--log-level", "loud", "runs"],
     ],
@@ -56,7 +55,9 @@ def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
 
 
 def test_a_failure_is_one_message_and_ends_with_1(tmp_path: Path) -> None:
-    ended = run(tmp_path, "runs", FORGE_DATABASE_URL="sqlite+aiosqlite:////proc/none/forge.db")
+    ended = run(
+        tmp_path, "runs", more={"FORGE_DATABASE_URL": "sqlite+aiosqlite:////proc/none/forge.db"}
+    )
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert ended.stderr.startswith("forge-lsp: ")
@@ -64,7 +65,7 @@ def test_a_failure_is_one_message_and_ends_with_1(tmp_path: Path) -> None:
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    ended = run(tmp_path, "runs", FORGE_HTTP_PORT="-3")
+    ended = run(tmp_path, "runs", more={"FORGE_HTTP_PORT": "-3"})
     assert ended.returncode == 1
     assert "forge.http.port" in ended.stderr
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ NEEDED = {
 }
 
 
-def examined(home: Path, **more: str) -> tuple[int, dict[str, Any]]:
-    ended = run(home, "doctor", "--json", **more)
+def examined(home: Path, more: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    ended = run(home, "doctor", "--json", more=more)
     return ended.returncode, json.loads(ended.stdout)
 
 
@@ -37,7 +38,7 @@ def test_every_finding_says_what_and_what_to_do(tmp_path: Path) -> None:
 def test_without_node_nothing_can_be_made(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    code, document = examined(tmp_path, PATH=str(empty))
+    code, document = examined(tmp_path, more={"PATH": str(empty)})
     found = findings(document)
     assert code == 1
     assert document["ok"] is False
@@ -46,7 +47,7 @@ def test_without_node_nothing_can_be_made(tmp_path: Path) -> None:
 
 
 def test_a_key_is_seen_and_never_shown(tmp_path: Path) -> None:
-    ended = run(tmp_path, "doctor", ANTHROPIC_API_KEY="sk-secret-of-a-test")
+    ended = run(tmp_path, "doctor", more={"ANTHROPIC_API_KEY": "sk-secret-of-a-test"})
     assert "a key is set" in ended.stdout
     assert "secret" not in ended.stdout + ended.stderr
     assert "demo model" not in ended.stdout

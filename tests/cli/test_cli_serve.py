@@ -85,7 +85,7 @@ def test_elsewhere_it_refuses_to_do_without(tmp_path: Path, host: str) -> None:
 
 
 def test_a_setting_can_not_do_away_with_the_token_either(tmp_path: Path) -> None:
-    ended = run(tmp_path, "serve", "--host", "0.0.0.0", FORGE_HTTP_AUTH="false")
+    ended = run(tmp_path, "serve", "--host", "0.0.0.0", more={"FORGE_HTTP_AUTH": "false"})
     assert ended.returncode == 1
     assert "loopback" in ended.stderr
 

@@ -19,6 +19,6 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
 
 
 def test_the_environment_sets_it(tmp_path: Path) -> None:
-    shown = run(tmp_path, "token", "show", FORGE_TOKEN="from the environment")
+    shown = run(tmp_path, "token", "show", more={"FORGE_TOKEN": "from the environment"})
     assert shown.stdout == "from the environment\n"
     assert not (tmp_path / "state" / "token").exists()

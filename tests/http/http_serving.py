@@ -31,6 +31,7 @@ class Api:
     url: str
     engine: Engine
     provider: MemoryProvider
+    """Where the sandboxes are made, unless another provider was given."""
     doorway: Doorway
     client: aiohttp.ClientSession
 
@@ -82,8 +83,8 @@ def settings(
     )
 
 
-async def memory_engine(chosen: Settings, home: Path, provider: SandboxProvider) -> Engine:
-    """The engine as it is, but with sandboxes in memory."""
+async def engine_with(chosen: Settings, home: Path, provider: SandboxProvider) -> Engine:
+    """The engine as it is, but with these sandboxes."""
     engine = await open_engine(chosen, Places.find(home))
 
     async def get() -> SandboxProvider:
@@ -96,11 +97,16 @@ async def memory_engine(chosen: Settings, home: Path, provider: SandboxProvider)
 
 @asynccontextmanager
 async def serving(
-    home: Path, chosen: Settings | None = None, token: str | None = TOKEN
+    home: Path,
+    chosen: Settings | None = None,
+    *,
+    token: str | None = TOKEN,
+    provider: SandboxProvider | None = None,
+    wait_s: float = WAIT_S,
 ) -> AsyncGenerator[Api]:
     chosen = chosen or settings()
-    provider = MemoryProvider()
-    engine = await memory_engine(chosen, home, provider)
+    in_memory = MemoryProvider()
+    engine = await engine_with(chosen, home, provider or in_memory)
 
     async def get() -> Engine:
         return engine
@@ -110,9 +116,9 @@ async def serving(
     headers = {"Authorization": f"Bearer {TOKEN}"}
     try:
         async with aiohttp.ClientSession(
-            url, headers=headers, timeout=aiohttp.ClientTimeout(total=WAIT_S)
+            url, headers=headers, timeout=aiohttp.ClientTimeout(total=wait_s)
         ) as client:
-            yield Api(url, engine, provider, doorway, client)
+            yield Api(url, engine, in_memory, doorway, client)
     finally:
         await doorway.close()
         await engine.close()

@@ -1,10 +1,14 @@
 """POST /api/generate/stream and POST /api/apply/stream, over a real socket."""
 
 import json
+import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
-from http_serving import Api, types
+from http_serving import TOKEN, Api, serving, settings, types
+
+from forge_lsp.settings import RunSettings
 
 GENERATE = "/api/generate/stream"
 APPLY = "/api/apply/stream"
@@ -198,3 +202,44 @@ async def test_a_field_of_the_wrong_type_is_named(
 async def test_fields_that_nobody_knows_are_ignored(api: Api) -> None:
     found = await api.stream(GENERATE, {"prompt": COUNTER, "model": "x", "isEdit": None})
     assert found[-1]["type"] == "complete"
+
+
+async def test_more_runs_than_are_allowed_are_put_off(tmp_path: Path) -> None:
+    chosen = settings(pace_s=5.0)
+    chosen = chosen.model_copy(update={"runs": RunSettings(max_active=1)})
+    async with (
+        serving(tmp_path, chosen) as api,
+        api.client.post(GENERATE, json={"prompt": COUNTER}) as first,
+    ):
+        assert first.status == 200
+        async with api.client.post(GENERATE, json={"prompt": COUNTER}) as second:
+            assert second.status == 429
+            assert int(second.headers["Retry-After"]) > 0
+            assert (await second.json())["success"] is False
+
+
+async def test_a_manifest_is_shown_as_package_json(api: Api) -> None:
+    manifest = {"name": "app", "dependencies": {"react": "^19.0.0"}, "huge": 10**30}
+    body = {"prompt": COUNTER, "context": {"manifest": manifest}}
+    found = await api.stream(GENERATE, body)
+    assert found[-1]["type"] == "complete"
+
+
+async def test_a_stored_conversation_that_is_empty_by_name_is_none(api: Api) -> None:
+    found = await api.stream(GENERATE, {"prompt": COUNTER, "conversationId": ""})
+    assert found[-1]["type"] == "complete"
+    assert await api.engine.store.messages("", limit=1) == []
+    status, answer = await api.post(GENERATE, {"prompt": COUNTER, "conversationId": "x" * 201})
+    assert status == 400
+    assert "conversationId" in answer["error"]
+
+
+async def test_what_is_logged_holds_neither_query_nor_body_nor_token(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="forge_lsp.http"):
+        await api.get("/api/sandbox/status?sandboxId=secret-in-query")
+        await api.stream(GENERATE, {"prompt": "secret-in-body"})
+    assert "GET /api/sandbox/status: 404" in caplog.text
+    for secret in ("secret-in-query", "secret-in-body", TOKEN):
+        assert secret not in caplog.text

@@ -94,9 +94,9 @@ async def test_none_active_and_an_unknown_one_are_told_apart(
 ) -> None:
     async with api.client.request(method, path, json=body) as response:
         assert (response.status, await response.json()) == (404, NO_SANDBOX)
-    unknown = {"params": {"sandboxId": "no"}} if body is None else {}
+    query = "?sandboxId=no" if body is None else ""
     named = None if body is None else {**body, "sandboxId": "no"}
-    async with api.client.request(method, path, json=named, **unknown) as response:
+    async with api.client.request(method, path + query, json=named) as response:
         assert (response.status, await response.json()) == (404, NOT_FOUND)
 
 

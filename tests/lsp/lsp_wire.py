@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 SERVER = Path(__file__).with_name("lsp_entry.py")
-WAIT_S = 30.0
+WAIT_S = 20.0
 
 VS_CODE: dict[str, Any] = {
     "general": {"positionEncodings": ["utf-16"]},
@@ -129,6 +129,7 @@ class Editor:
                     if wanted(message):
                         return message
                 seen = len(self.received)
+                assert not self._reading.done(), "the server ended"
                 self._news.clear()
                 await self._news.wait()
 
@@ -195,6 +196,12 @@ class Editor:
         place.write_bytes(apply_text_edits(before, edits).encode())
 
     async def _read(self) -> None:
+        try:
+            await self._read_messages()
+        finally:
+            asyncio.get_running_loop().call_soon(self._news.set)
+
+    async def _read_messages(self) -> None:
         assert self.process.stdout
         stdout = self.process.stdout
         while header := await stdout.readline():
@@ -218,6 +225,10 @@ class Editor:
             return
         self.send({"id": message["id"], "result": answer(message["params"])})
 
+    def stop_reading(self) -> None:
+        """Be an editor that hangs."""
+        self._reading.cancel()
+
     async def leave(self) -> int:
         """Shut down and exit as an editor does; gives the exit code."""
         await self.ask("shutdown")
@@ -234,7 +245,7 @@ class Editor:
         if self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
-        await self._reading
+        await asyncio.gather(self._reading, return_exceptions=True)
         assert self.process.stdin
         self.process.stdin.close()
 

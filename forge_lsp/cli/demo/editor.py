@@ -15,7 +15,7 @@ from forge_lsp.cli.demo.connection import GONE, Connection, ServerRefused, Unans
 from forge_lsp.cli.demo.workspace_edits import EditRefused, carry_out
 
 START_TIMEOUT_S = 30.0
-END_TIMEOUT_S = 10.0
+END_TIMEOUT_S = 5.0
 _NO_MORE = ""
 
 CAPABILITIES: Mapping[str, Any] = {
@@ -125,7 +125,7 @@ class Editor:
 async def opened(folder: Path) -> AsyncGenerator[Editor]:
     """An editor on `folder` with its server started; nothing is left running afterwards.
 
-    Raises `ServerRefused` where the server doesn't start, with its last word.
+    Raises `ServerRefused` where the server doesn't start, with its last word, or doesn't end.
     """
     server = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "forge_lsp", "lsp"),
@@ -145,8 +145,14 @@ async def opened(folder: Path) -> AsyncGenerator[Editor]:
     try:
         await _initialized(editor, last_line)
         yield editor
-    finally:
+    except BaseException:
+        # What is under way matters more than how the server ends.
+        with suppress(ServerRefused):
+            await _end(editor)
+        raise
+    else:
         await _end(editor)
+    finally:
         for task in attending:
             task.cancel()
         await asyncio.gather(*attending, return_exceptions=True)
@@ -162,18 +168,23 @@ async def _initialized(editor: Editor, last_line: deque[str]) -> None:
 
 
 async def _end(editor: Editor) -> None:
-    """Ask it to end; a server that doesn't is killed with all that it started."""
+    """Ask it to end, and wait; a server that lingers is killed with all that it started.
+
+    Raises `ServerRefused` unless it ended as the protocol wants it.
+    """
     server = editor.server
     try:
-        with suppress(ServerRefused, ConnectionError, TimeoutError):
-            async with asyncio.timeout(END_TIMEOUT_S):
-                if server.returncode is None:
-                    await editor.shut_down()
-                await server.wait()
+        async with asyncio.timeout(END_TIMEOUT_S):
+            await editor.shut_down()
+            code = await server.wait()
+    except TimeoutError as error:
+        raise ServerRefused("The language server did not end when it was asked to.") from error
     finally:
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
-    await server.wait()
+        await server.wait()
+    if code:
+        raise ServerRefused(f"The language server ended with {code} instead of 0.")
 
 
 async def _keep(stream: asyncio.StreamReader, keep: Callable[[str], None]) -> None:

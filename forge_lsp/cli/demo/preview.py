@@ -36,6 +36,15 @@ async def fetch(url: str, path: str = "/") -> Page:
         raise PreviewWrong(f"The preview at {url} doesn't answer: {error}.") from error
 
 
+async def is_up(url: str) -> bool:
+    """Whether anybody answers there."""
+    try:
+        await fetch(url)
+    except PreviewWrong:
+        return False
+    return True
+
+
 async def check_page(url: str) -> None:
     """Raises `PreviewWrong` unless the preview shows an HTML page."""
     page = await fetch(url)

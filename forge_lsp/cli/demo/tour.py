@@ -45,20 +45,50 @@ def workspace(*, keep: bool) -> Generator[Path]:
 
 
 async def give(console: Console, prompt: str, *, keep: bool, once: bool) -> None:
-    """Show it all; raises a `ForgeError` for the first step that fails."""
+    """Show it all, then stay until told to end, or with `once` end by itself.
+
+    Raises a `ForgeError` for the first step that fails, and `CancelledError` where it is told to
+    end before the page is up. However it ends, nothing is left running.
+    """
+    page_is_up = asyncio.Event()
+    async with told_to_end() as end:
+        leave = end
+        if once:
+            leave = asyncio.Event()
+            leave.set()
+        showing = asyncio.create_task(
+            _show(console, prompt, page_is_up, leave, keep=keep), name="demo"
+        )
+        ending = asyncio.create_task(end.wait(), name="demo-end")
+        await asyncio.wait({showing, ending}, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if not page_is_up.is_set():
+            showing.cancel()
+        await showing
+    console.print("All went well, and all that was started has ended.")
+
+
+async def _show(
+    console: Console,
+    prompt: str,
+    page_is_up: asyncio.Event,
+    leave: asyncio.Event,
+    *,
+    keep: bool,
+) -> None:
     with workspace(keep=keep) as folder:
         console.print(f"Opening {folder} in an editor, with forge-lsp as its language server")
         async with opened(folder) as editor:
             await _check_status(console, editor)
             url = await _build(console, editor, prompt)
-            if not once:
+            if keep:
+                console.print(f"The files stay in {folder}")
+            if not leave.is_set():
                 console.print("Look at it in your browser. Ctrl-C ends the demo.")
-                async with told_to_end() as end:
-                    await end.wait()
-    if keep:
-        console.print(f"The files stay in {folder}")
-    elif once:
-        console.print(f"All went well; {url} and the server have ended, and the folder is gone")
+            page_is_up.set()
+            await leave.wait()
+        if await preview.is_up(url):
+            raise DemoFailed(f"The preview at {url} still answers after its server has ended.")
 
 
 async def _check_status(console: Console, editor: Editor) -> None:
@@ -72,7 +102,8 @@ async def _check_status(console: Console, editor: Editor) -> None:
         )
     if model["is_canned"]:
         console.print(
-            "THIS IS THE DEMO MODEL: its answers are prepared, nobody thinks.", style="bold yellow"
+            "THIS IS THE DEMO MODEL: its answers are prepared, no AI is at work.",
+            style="bold yellow",
         )
         console.print("Set ANTHROPIC_API_KEY and start again to let Claude write.", style="yellow")
     else:
@@ -132,7 +163,7 @@ def _check_files(folder: Path, generated: RunView) -> None:
     """What the model wrote must stand on the disk, byte for byte."""
     for path, content in generated.files.items():
         place = folder / path
-        found = place.read_text() if place.is_file() else None
+        found = place.read_bytes().decode() if place.is_file() else None
         if found != content:
             raise DemoFailed(f"{path} in the workspace isn't what the model wrote.")
 
