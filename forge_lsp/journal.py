@@ -82,6 +82,8 @@ class Journal:
 
     async def _commit(self, waiting: list[_Queued]) -> None:
         group = [queued for queued in waiting if not self._is_refused(queued)]
+        if not group:
+            return
         try:
             await self._store.append([queued.entry for queued in group])
         except StoreFailed as error:

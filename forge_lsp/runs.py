@@ -52,6 +52,8 @@ class Run:
         self.id = record.id
         self.listeners = 0
         """How many subscribers it has now."""
+        self.is_ending = False
+        """It is saying its last words."""
         self._journal = journal
         self._coalesce_s = coalesce_s
         self._next_seq = 1
@@ -119,6 +121,7 @@ class Run:
 
     async def finish(self, last: RunFinished) -> None:
         """Close what is open, then say the last word; for `Runs` alone."""
+        self.is_ending = True
         why = "the run was cancelled" if last.outcome == "cancelled" else "the run ended before it"
         try:
             for path in tuple(self._open_files):
@@ -178,8 +181,6 @@ class Runs:
         self._max_active = max_active
         self._live: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._ending: set[str] = set()
-        """Runs that are saying their last words."""
 
     async def start(
         self, work: Work, *, kind: str, title: str, project: str, account: str = "owner"
@@ -249,7 +250,7 @@ class Runs:
             raise Conflict(f"The run {run_id} has ended already.")
         # The first cancel is the only one, and comes too late for a run that is ending: it would
         # interrupt the last words.
-        if not task.cancelling() and run_id not in self._ending:
+        if not task.cancelling() and not self._live[run_id].is_ending:
             task.cancel()
 
     async def subscribe(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
@@ -302,9 +303,7 @@ class Runs:
             # A fault of ours must still end the run with a word; the log has the rest.
             log.exception("run %s failed", run.id)
             last = RunFinished("failed", "internal_error", INTERNAL_ERROR)
-        self._ending.add(run.id)
         await run.finish(last)
-        self._ending.discard(run.id)
         del self._live[run.id]
         del self._tasks[run.id]
 
@@ -317,7 +316,7 @@ def this_process() -> str:
 def is_alive(owner: str) -> bool:
     """Whether the process that `this_process` named still runs on this machine."""
     pid, _, started_at = owner.partition(":")
-    return pid.isdigit() and started_at != "" and _started_at(int(pid)) == started_at
+    return pid.isdecimal() and started_at != "" and _started_at(int(pid)) == started_at
 
 
 def _started_at(pid: int) -> str:

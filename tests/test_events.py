@@ -19,8 +19,10 @@ FORMS: list[tuple[events.Event, str]] = [
     ),
     (
         events.ContextSelected(("src/App.tsx",), "ADD_FEATURE", "It holds the page."),
-        '{"type":"context_selected","paths":["src/App.tsx"],"edit_type":"ADD_FEATURE",'
-        '"reason":"It holds the page."}',
+        (
+            '{"type":"context_selected","paths":["src/App.tsx"],"edit_type":"ADD_FEATURE",'
+            '"reason":"It holds the page."}'
+        ),
     ),
     (events.TextDelta("häß\n", 3), '{"type":"text_delta","text":"häß\\n","index":3}'),
     (
@@ -33,8 +35,10 @@ FORMS: list[tuple[events.Event, str]] = [
     ),
     (
         events.FileFinished("src/App.tsx", "a\n", (Hunk(1, 2, 3, 4),)),
-        '{"type":"file_finished","path":"src/App.tsx","content":"a\\n","hunks":[{'
-        '"before_start":1,"before_count":2,"after_start":3,"after_count":4}]}',
+        (
+            '{"type":"file_finished","path":"src/App.tsx","content":"a\\n","hunks":[{'
+            '"before_start":1,"before_count":2,"after_start":3,"after_count":4}]}'
+        ),
     ),
     (
         events.FileFinished("src/Old.tsx", None),
@@ -55,8 +59,10 @@ FORMS: list[tuple[events.Event, str]] = [
     ),
     (
         events.FileApplied("src/App.tsx", "sandbox", ok=False, reason="the disk is full"),
-        '{"type":"file_applied","path":"src/App.tsx","target":"sandbox","ok":false,'
-        '"reason":"the disk is full"}',
+        (
+            '{"type":"file_applied","path":"src/App.tsx","target":"sandbox","ok":false,'
+            '"reason":"the disk is full"}'
+        ),
     ),
     (
         events.SandboxReady("sb_1", "http://127.0.0.1:1/"),
@@ -64,18 +70,24 @@ FORMS: list[tuple[events.Event, str]] = [
     ),
     (
         events.Problem("edit_unmatched", "It doesn't fit.", "src/App.tsx"),
-        '{"type":"problem","code":"edit_unmatched","message":"It doesn\'t fit.",'
-        '"path":"src/App.tsx"}',
+        (
+            '{"type":"problem","code":"edit_unmatched","message":"It doesn\'t fit.",'
+            '"path":"src/App.tsx"}'
+        ),
     ),
     (
         events.Usage("claude", 1, 2, 3, 4, 0.5),
-        '{"type":"usage","model":"claude","input_tokens":1,"output_tokens":2,'
-        '"cache_read_tokens":3,"cache_write_tokens":4,"cost_usd":0.5}',
+        (
+            '{"type":"usage","model":"claude","input_tokens":1,"output_tokens":2,'
+            '"cache_read_tokens":3,"cache_write_tokens":4,"cost_usd":0.5}'
+        ),
     ),
     (
         events.RunFinished("failed", "store_failed", "The disk is full."),
-        '{"type":"run_finished","outcome":"failed","code":"store_failed",'
-        '"message":"The disk is full."}',
+        (
+            '{"type":"run_finished","outcome":"failed","code":"store_failed",'
+            '"message":"The disk is full."}'
+        ),
     ),
 ]
 

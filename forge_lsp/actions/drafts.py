@@ -15,6 +15,8 @@ from forge_lsp.paths import ProjectPath
 from forge_lsp.ports import Files, Workspace
 from forge_lsp.runs import Run
 
+NO_TEXT = "it is not UTF-8 text"
+
 
 class FileSink(Protocol):
     """Takes finished files while others are still being written."""
@@ -93,16 +95,19 @@ class Drafts:
                 case _:
                     await self._take_file(event)
 
-    async def propose(self, path: ProjectPath, text: str | None) -> None:
-        """Take a whole file, or its deletion; a file that would stay as it is is dropped."""
+    async def propose(self, path: ProjectPath, text: str | None) -> bool:
+        """Take a whole file, or its deletion; a file that would stay as it is is dropped.
+
+        False where the file may not be written.
+        """
         if self._workspace and (why := self._workspace.why_not_writable(path)):
             await self._drop(path, why)
-            return
+            return False
         before = await self._before(path)
         after = None if text is None else as_bytes(text, before)
         if after == before and path not in self.changes:
             await self._drop(path, "it is already as asked")
-            return
+            return True
         self._close(path)
         self.changes[path] = FileChange(path, before, after)
         for name in imported_packages(path, text or ""):
@@ -111,6 +116,7 @@ class Drafts:
         await self._run.append(events.FileFinished(path, text, hunks))
         if self._sink:
             self._sink.put(path, after)
+        return True
 
     async def give_up_misfits(self) -> None:
         """Drop what asking again didn't mend."""
@@ -135,12 +141,16 @@ class Drafts:
                 text = await self._current(old)
                 if text is None:
                     await self._drop(new, f"{old}, of which it was to be made, can't be read")
-                else:
-                    await self.propose(new, text)
+                elif new == old:
+                    await self._drop(new, "it is already as asked")
+                elif await self.propose(new, text):
                     await self.propose(old, None)
 
     async def _take_whole(self, path: ProjectPath, content: str) -> None:
         current = await self._current(path)
+        if current is None and await self._content(path) is not None:
+            await self._drop(path, NO_TEXT)
+            return
         if current is not None and path in self._partial:
             await self._drop(path, "the model saw only a part of it and may not rewrite all of it")
         elif current is not None and elides_code(content) and not elides_code(current):
@@ -151,8 +161,8 @@ class Drafts:
     async def _take_edit(self, edit: reply.EditBlocks) -> None:
         current = await self._current(edit.path)
         if current is None:
-            if await self._before(edit.path) is not None:
-                await self._drop(edit.path, "it is not UTF-8 text")
+            if await self._content(edit.path) is not None:
+                await self._drop(edit.path, NO_TEXT)
                 return
             current = ""
         if needs_whole_file(current):
@@ -188,8 +198,11 @@ class Drafts:
 
     async def _current(self, path: ProjectPath) -> str | None:
         """The file's text as it would be by now; None where there is none or it isn't text."""
-        if path in self.changes:
-            content = self.changes[path].after
-        else:
-            content = await self._source.read(path)
+        content = await self._content(path)
         return None if content is None else as_text(content)
+
+    async def _content(self, path: ProjectPath) -> bytes | None:
+        """The file's bytes as they would be by now."""
+        if path in self.changes:
+            return self.changes[path].after
+        return await self._source.read(path)

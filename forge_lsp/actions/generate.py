@@ -120,7 +120,9 @@ async def _write_into(
 async def _install(run: Run, sandbox: Sandbox, drafts: Drafts, request: GenerateRequest) -> None:
     """Install what the code needs, and list in package.json what it doesn't list yet."""
     report = await install(run, sandbox, list(drafts.packages))
-    manifest = await request.source.read(PACKAGE_JSON)
+    # The model may have changed package.json itself.
+    written = drafts.changes.get(PACKAGE_JSON)
+    manifest = written.after if written else await request.source.read(PACKAGE_JSON)
     if manifest is None:
         return
     versions = {package.name: package.version for package in report.installed}

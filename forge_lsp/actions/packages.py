@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from forge_lsp import events
+from forge_lsp.changes.texts import as_bytes
 from forge_lsp.errors import ForgeError, InvalidRequest
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports import InstallReport, Sandbox
@@ -37,11 +38,11 @@ async def install(run: Run, sandbox: Sandbox, packages: Sequence[str]) -> Instal
 def with_dependencies(manifest: bytes, versions: Mapping[str, str]) -> bytes:
     """`package.json` with the packages it lacks, each as `^version`; the same bytes if none.
 
-    Its indentation is kept. Raises `InvalidRequest` where it isn't a JSON object.
+    Its indentation and line ends are kept. Raises `InvalidRequest` where it isn't a JSON object.
     """
     try:
         document: Any = json.loads(manifest)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(
             f"package.json can't be read: {error}.", remedy="Correct it and try again."
         ) from error
@@ -52,16 +53,19 @@ def with_dependencies(manifest: bytes, versions: Mapping[str, str]) -> bytes:
     missing = {name: f"^{version}" for name, version in versions.items() if name not in listed}
     if not missing:
         return manifest
-    present = cast("dict[str, Any]", fields.get("dependencies") or {})
-    fields["dependencies"] = dict(sorted({**present, **missing}.items()))
-    return (json.dumps(fields, indent=_indent(manifest), ensure_ascii=False) + "\n").encode()
+    present: Any = fields.get("dependencies") or {}
+    if not isinstance(present, dict):
+        raise InvalidRequest("package.json lists its dependencies wrongly.", remedy="Correct it.")
+    fields["dependencies"] = dict(sorted({**cast("dict[str, Any]", present), **missing}.items()))
+    text = json.dumps(fields, indent=_indent(manifest), ensure_ascii=False) + "\n"
+    return as_bytes(text, manifest)
 
 
 def listed_packages(manifest: bytes) -> Sequence[str]:
     """`name@range` of each dependency in a package.json; nothing where it can't be read."""
     try:
         document: Any = json.loads(manifest)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     if not isinstance(document, dict):
         return ()

@@ -3,6 +3,7 @@
 The workspace changes only here, and only by the exact bytes that a change set holds.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ class Reviews:
         self._sandboxes = sandboxes
         self._settings = settings
         self._pending: dict[str, list[ChangeSet]] = {}
+        self._loading = asyncio.Lock()
+        self._deciding: dict[str, asyncio.Lock] = {}
+        """By project: two decisions on one change set would each undo the other's record."""
         self._listeners: list[Callable[[str], None]] = []
 
     def on_change(self, listener: Callable[[str], None]) -> None:
@@ -56,10 +60,11 @@ class Reviews:
 
     async def load(self, project: str) -> None:
         """Take up what an earlier process left pending."""
-        if project not in self._pending:
-            known = await self._store.change_sets(project, limit=REMEMBERED)
-            self._pending[project] = [each for each in known if each.is_pending]
-            self._tell(project)
+        async with self._loading:
+            if project not in self._pending:
+                known = await self._store.change_sets(project, limit=REMEMBERED)
+                self._pending[project] = [each for each in known if each.is_pending]
+                self._tell(project)
 
     async def find(self, project: str, change_set_id: str | None) -> ChangeSet:
         """The change set named, else the newest pending one; raises `NotFound`."""
@@ -68,7 +73,8 @@ class Reviews:
             if found is None or found.project != project:
                 raise NotFound(f"There is no change {change_set_id} in this project.")
             return found
-        waiting = self._pending.get(project)
+        await self.load(project)
+        waiting = self._pending[project]
         if not waiting:
             raise NotFound("Nothing waits for review.")
         return waiting[0]
@@ -107,7 +113,9 @@ class Reviews:
         change_set = await self.find(workspace.project, choice.change_set_id)
 
         async def work(run: Run) -> RunFinished | None:
-            return await self._accept(run, workspace, change_set, choice)
+            async with self._turn(workspace):
+                latest = await self.find(workspace.project, change_set.id)
+                return await self._accept(run, workspace, latest, choice)
 
         return await self._start(work, "accept", change_set, workspace)
 
@@ -116,12 +124,13 @@ class Reviews:
         change_set = await self.find(workspace.project, choice.change_set_id)
 
         async def work(run: Run) -> RunFinished | None:
-            decided = change_set
-            for change in _chosen(change_set, choice):
-                rejected = change.rejected(choice.hunk)
-                decided = decided.with_file(rejected)
-                await self._show(run, workspace, change.path, rejected.after)
-            await self._save(decided)
+            async with self._turn(workspace):
+                decided = await self.find(workspace.project, change_set.id)
+                for change in _chosen(decided, choice):
+                    rejected = change.rejected(choice.hunk)
+                    decided = decided.with_file(rejected)
+                    await self._show(run, workspace, change.path, rejected.after)
+                await self._save(decided)
             return None
 
         return await self._start(work, "reject", change_set, workspace)
@@ -135,7 +144,9 @@ class Reviews:
         change_set = await self._undoable(workspace.project, change_set_id)
 
         async def work(run: Run) -> RunFinished | None:
-            await self._undo(run, workspace, change_set)
+            async with self._turn(workspace):
+                latest = await self.find(workspace.project, change_set.id)
+                await self._undo(run, workspace, latest)
             return None
 
         return await self._start(work, "undo", change_set, workspace)
@@ -168,7 +179,7 @@ class Reviews:
         await self._save(change_set)
         for change, answer in zip(changes, answers, strict=True):
             await self._tell_applied(run, answer)
-            if answer.ok and answer.left != change.after:
+            if answer.ok and answer.left != change.wanted(choice.hunk):
                 await self._show(run, workspace, change.path, answer.left)
         return _outcome(answers)
 
@@ -217,7 +228,11 @@ class Reviews:
         applied = events.FileApplied(answer.path, "workspace", ok=answer.ok, reason=answer.reason)
         await run.append(applied)
 
+    def _turn(self, workspace: Workspace) -> asyncio.Lock:
+        return self._deciding.setdefault(workspace.project, asyncio.Lock())
+
     async def _save(self, change_set: ChangeSet) -> None:
+        await self.load(change_set.project)
         await self._store.save_change_set(change_set)
         others = [
             each for each in self._pending.get(change_set.project, ()) if each.id != change_set.id

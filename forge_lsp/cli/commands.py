@@ -2,21 +2,46 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 import forge_lsp
-from forge_lsp.cli.logs import start_logging
+from forge_lsp.cli.logs import DEFAULT_LEVEL, start_logging
 from forge_lsp.cli.terminal import plain_console
+
+if TYPE_CHECKING:
+    from forge_lsp.cli.doctor import Finding
 
 T = TypeVar("T")
 
 INTERRUPTED = 130
+
+
+class LogLevel(StrEnum):
+    """How much goes into the log."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+LogLevelOption = Annotated[
+    LogLevel | None, typer.Option(help="How much goes into the log.", show_default="info")
+]
+LogFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False,
+        help="The log's file.",
+        show_default="log/forge-lsp.log in the state folder",
+    ),
+]
 
 app = typer.Typer(
     name="forge-lsp",
@@ -33,15 +58,6 @@ token_app = typer.Typer(no_args_is_help=True, help="The token that HTTP clients 
 app.add_typer(token_app, name="token")
 
 
-class LogLevel(StrEnum):
-    """How much goes into the log."""
-
-    debug = "debug"
-    info = "info"
-    warning = "warning"
-    error = "error"
-
-
 def _version(wanted: bool) -> None:  # noqa: FBT001  Typer calls it with the option's value.
     if wanted:
         typer.echo(f"forge-lsp {forge_lsp.__version__}")
@@ -50,27 +66,24 @@ def _version(wanted: bool) -> None:  # noqa: FBT001  Typer calls it with the opt
 
 @app.callback()
 def options(
-    log_level: Annotated[
-        LogLevel, typer.Option(help="How much goes into the log.")
-    ] = LogLevel.info,
-    log_file: Annotated[
-        Path | None,
-        typer.Option(help="The log's file, instead of log/forge-lsp.log in the state folder."),
-    ] = None,
-    version: Annotated[  # noqa: FBT002  A flag of the command line.
+    *,
+    log_level: LogLevelOption = None,
+    log_file: LogFileOption = None,
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
     ] = False,
 ) -> None:
     """What every command takes."""
     del version
-    start_logging(log_level.value, log_file)
+    start_logging(log_level or DEFAULT_LEVEL, log_file)
 
 
 @app.command(
     epilog="Examples:  forge-lsp lsp   ·   forge-lsp lsp --tcp 127.0.0.1:7998",
 )
 def lsp(
-    stdio: Annotated[  # noqa: FBT002  A flag of the command line.
+    *,
+    stdio: Annotated[
         bool, typer.Option("--stdio", help="Speak over stdin and stdout; this is the default.")
     ] = False,
     tcp: Annotated[
@@ -83,8 +96,11 @@ def lsp(
         int | None,
         typer.Option(min=0, max=65535, help="The port of the HTTP API; 0 takes any free one."),
     ] = None,
+    log_level: LogLevelOption = None,
+    log_file: LogFileOption = None,
 ) -> None:
     """Run the language server; editors start this."""
+    _log_as(log_level, log_file)
     from forge_lsp.cli import language_server
 
     if sum((stdio, tcp is not None, ws is not None)) > 1:
@@ -99,9 +115,10 @@ def lsp(
 
 @app.command(
     epilog="Example:  forge-lsp serve --port 8787, then  "
-    'curl -H "Authorization: Bearer $(forge-lsp token show)" http://127.0.0.1:8787/api/...',
+    'curl -H "Authorization: Bearer $(forge-lsp token show)" http://127.0.0.1:8787/api/sandbox/status',
 )
 def serve(
+    *,
     host: Annotated[
         str | None, typer.Option(help="The address to bind to.", show_default="127.0.0.1")
     ] = None,
@@ -109,9 +126,11 @@ def serve(
         int | None,
         typer.Option(min=0, max=65535, help="0 takes any free one.", show_default="0"),
     ] = None,
-    no_auth: Annotated[  # noqa: FBT002  A flag of the command line.
+    no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Ask for no token; on a loopback address only.")
     ] = False,
+    log_level: LogLevelOption = None,
+    log_file: LogFileOption = None,
 ) -> None:
     """Run the HTTP API without an editor.
 
@@ -120,6 +139,7 @@ def serve(
     from forge_lsp.cli.serve import serve as serve_until_told
     from forge_lsp.settings import Places, load
 
+    _log_as(log_level, log_file)
     settings, _ = load()
     given = {"host": host, "port": port, "auth": False if no_auth else None}
     http = settings.http.model_copy(
@@ -141,6 +161,7 @@ def token_show() -> None:
 
 @app.command(epilog="Example:  forge-lsp runs --limit 5")
 def runs(
+    *,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
 ) -> None:
     """List the recent runs: when, what, how they ended, what they took."""
@@ -166,9 +187,8 @@ def runs(
 
 @app.command(epilog="Example:  forge-lsp doctor --json")
 def doctor(
-    as_json: Annotated[  # noqa: FBT002  A flag of the command line.
-        bool, typer.Option("--json", help="Print the findings as JSON.")
-    ] = False,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Look at what this machine has and lacks, and tell how to get it.
 
@@ -187,15 +207,7 @@ def doctor(
         }
         typer.echo(json.dumps(document, indent=2))
     else:
-        console = plain_console()
-        for each in findings:
-            mark, style = (
-                ("ok", "green") if each.ok else ("missing", "red" if each.is_needed else "yellow")
-            )
-            console.print(f"{mark:8}", style=style, end="")
-            console.print(f"{each.name:13} {each.detail}")
-            if each.remedy:
-                console.print(f"{'':21} → {each.remedy}")
+        _print_findings(findings)
     raise typer.Exit(0 if can_work(findings) else 1)
 
 
@@ -203,13 +215,14 @@ def doctor(
     epilog='Examples:  forge-lsp demo   ·   forge-lsp demo --once --prompt "a to-do list" --keep'
 )
 def demo(
-    once: Annotated[  # noqa: FBT002  A flag of the command line.
+    *,
+    once: Annotated[
         bool, typer.Option("--once", help="End after the page was seen to be up.")
     ] = False,
     prompt: Annotated[
         str | None, typer.Option(help="What to build.", show_default="a counter")
     ] = None,
-    keep: Annotated[  # noqa: FBT002  A flag of the command line.
+    keep: Annotated[
         bool, typer.Option("--keep", help="Leave the folder with the written files.")
     ] = False,
 ) -> None:
@@ -222,6 +235,23 @@ def demo(
     from forge_lsp.cli.demo import tour
 
     _run(tour.give(plain_console(), prompt or tour.PROMPT, keep=keep, once=once))
+
+
+def _print_findings(findings: "Sequence[Finding]") -> None:
+    console = plain_console()
+    for each in findings:
+        missing = "red" if each.is_needed else "yellow"
+        mark, style = ("ok", "green") if each.ok else ("missing", missing)
+        console.print(f"{mark:8}", style=style, end="")
+        console.print(f"{each.name:13} {each.detail}")
+        if each.remedy:
+            console.print(f"{'':21} → {each.remedy}")
+
+
+def _log_as(level: LogLevel | None, file: Path | None) -> None:
+    """As the command's own options want it; those before the command hold where it has none."""
+    if level or file:
+        start_logging(level or DEFAULT_LEVEL, file)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

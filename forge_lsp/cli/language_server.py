@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 def over_stdio(http_port: int | None) -> int:
     """Serve the editor that started us; gives the exit code."""
-    return asyncio.run(serve_stdio(_open_engine, partial(_Door, http_port)))
+    return asyncio.run(serve_stdio(_open_engine, partial(HttpDoor, http_port)))
 
 
 def over_tcp(host: str, port: int, http_port: int | None) -> None:
     """Serve editors until a signal; a line on stdout tells where."""
     _refuse_strangers(host)
-    mount = partial(_Door, http_port)
+    mount = partial(HttpDoor, http_port)
     asyncio.run(serve_tcp(_open_engine, host, port, mount, _tell("tcp", host)))
 
 
 def over_websocket(host: str, port: int, http_port: int | None) -> None:
     """Serve editors until a signal; a line on stdout tells where."""
     _refuse_strangers(host)
-    mount = partial(_Door, http_port)
+    mount = partial(HttpDoor, http_port)
     asyncio.run(serve_websocket(_open_engine, host, port, mount, _tell("ws", host)))
 
 
-class _Door:
+class HttpDoor:
     """The HTTP API, opened where settings don't leave it out."""
 
     def __init__(self, port: int | None, engine: "Late[Engine]") -> None:

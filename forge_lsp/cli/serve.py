@@ -21,7 +21,7 @@ from forge_lsp.settings import HttpSettings, Places, Settings
 
 log = logging.getLogger(__name__)
 
-END_TIMEOUT_S = 1.0
+END_TIMEOUT_S = 0.8
 """How long each of the two, the API and the engine, may take to close."""
 
 
@@ -89,4 +89,4 @@ async def _within(timeout_s: float, closing: Awaitable[None], what: str) -> None
         async with asyncio.timeout(timeout_s):
             await closing
     except TimeoutError:
-        log.warning("%s did not close within %.0f s", what, timeout_s)
+        log.warning("%s did not close within %.1f s", what, timeout_s)

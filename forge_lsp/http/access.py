@@ -26,7 +26,9 @@ class Access:
         hosts = {_with_port(name.lower(), port) for name in names}
         for name in settings.allowed_hosts:
             hosts |= {name.lower(), _with_port(name.lower(), port)}
-        origins = {f"http://{host}" for host in hosts} | set(settings.allowed_origins)
+        # A proxy in front may speak TLS for it.
+        own = {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}
+        origins = own | set(settings.allowed_origins)
         return cls(token, frozenset(hosts), frozenset(origins))
 
 

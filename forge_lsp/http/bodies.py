@@ -2,10 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
@@ -15,6 +23,10 @@ from forge_lsp.paths import ProjectPath
 
 INVALID_JSON = "Invalid JSON body"
 MAX_CONVERSATION_CHARACTERS = 200
+MAX_FILES = 10_000
+MAX_PACKAGES = 500
+MAX_MESSAGES = 10_000
+"""pydantic tells of every wrong item, so a long list of them would take minutes and gigabytes."""
 _LACKING = frozenset({"missing", "too_short", "string_too_short", "list_type"})
 """pydantic's names for the ways of not giving a field."""
 
@@ -27,6 +39,14 @@ def _path(value: object) -> ProjectPath:
 
 Path = Annotated[ProjectPath, PlainValidator(_path, json_schema_input_type=str)]
 """A path as a client writes it; `PathRefused` passes through pydantic as it is."""
+
+
+def _few(files: object) -> object:
+    # Of a mapping, pydantic looks at every item before it counts them.
+    count = len(cast("dict[str, object]", files)) if isinstance(files, dict) else 0
+    if count > MAX_FILES:
+        raise InvalidRequest(f"context.files: at most {MAX_FILES:,} files are taken")
+    return cast("object", files)
 
 
 class _Body(BaseModel):
@@ -49,10 +69,10 @@ class RecentMessage(_Body):
 class GenerateContext(_Body):
     """What the model should know."""
 
-    files: dict[Path, str] | None = None
+    files: Annotated[dict[Path, str] | None, BeforeValidator(_few)] = None
     manifest: dict[str, Any] | None = None
     """A package.json."""
-    recent_messages: list[RecentMessage] | None = None
+    recent_messages: list[RecentMessage] | None = Field(default=None, max_length=MAX_MESSAGES)
 
 
 class GenerateBody(_Body):
@@ -90,8 +110,8 @@ class ApplyBody(_Body):
 
     required = {"files": "Files are required"}
 
-    files: list[FileBody] = Field(min_length=1)
-    packages: list[str] | None = None
+    files: list[FileBody] = Field(min_length=1, max_length=MAX_FILES)
+    packages: list[str] | None = Field(default=None, max_length=MAX_PACKAGES)
     sandbox_id: str | None = None
 
 
@@ -112,7 +132,7 @@ class InstallBody(_Body):
 
     required = {"packages": "Packages array is required"}
 
-    packages: list[str] = Field(min_length=1)
+    packages: list[str] = Field(min_length=1, max_length=MAX_PACKAGES)
     sandbox_id: str | None = None
 
 

@@ -46,7 +46,8 @@ class Outbox:
         try:
             async with aclosing(cast("AsyncGenerator[Recorded, None]", journal)) as recordings:
                 async for recorded in recordings:
-                    await self._put(recorded, rendering)
+                    if not self.is_ended:
+                        await self._put(recorded, rendering)
                     if self.is_ended:
                         return
             self.end(INTERRUPTED)
@@ -64,17 +65,6 @@ class Outbox:
             self._filled.set()
             self.is_ended = True
 
-    async def _put(self, recorded: Recorded, rendering: Rendering) -> None:
-        for payload in rendering.render(recorded.event):
-            self._waiting += sse.encode(payload)
-        self.is_ended = isinstance(recorded.event, RunFinished)
-        # An event without a word on this wire is no reason to wake the writer.
-        if self._waiting:
-            self._filled.set()
-        while len(self._waiting) > MAX_WAITING_BYTES and not self.is_ended:
-            self._emptied.clear()
-            await self._emptied.wait()
-
     async def take(self, timeout_s: float) -> bytes:
         """All that waits, as one piece; empty where nothing came within `timeout_s`."""
         try:
@@ -88,6 +78,17 @@ class Outbox:
         if not self.is_ended:
             self._filled.clear()
         return taken
+
+    async def _put(self, recorded: Recorded, rendering: Rendering) -> None:
+        for payload in rendering.render(recorded.event):
+            self._waiting += sse.encode(payload)
+        self.is_ended = isinstance(recorded.event, RunFinished)
+        # An event without a word on this wire is no reason to wake the writer.
+        if self._waiting:
+            self._filled.set()
+        while len(self._waiting) > MAX_WAITING_BYTES and not self.is_ended:
+            self._emptied.clear()
+            await self._emptied.wait()
 
 
 class Streams:

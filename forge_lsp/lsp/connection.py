@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcInternalError
 from pygls.lsp.server import LanguageServer
 
 from forge_lsp import __version__
@@ -61,11 +62,15 @@ class ForgeServer(LanguageServer):
         return cast("ForgeProtocol", self.protocol)
 
     def report_server_error(self, error: Exception, source: object) -> None:
-        """To the log, which has no place for what was in the message."""
+        """Faults go to the log; refusals were answered, and are none."""
         del source
-        log.error("%s in the language server", type(error).__name__, exc_info=error)
         if is_parse_error(error):
             self.forge_protocol.tell_parse_error()
+        elif isinstance(error, JsonRpcInternalError):
+            # pygls keeps the traceback as lines in the error's data.
+            log.error("a handler failed: %s %s", error.message, error.data)
+        elif not isinstance(error, JsonRpcException):
+            log.error("%s in the language server", type(error).__name__, exc_info=error)
 
 
 class Connection:

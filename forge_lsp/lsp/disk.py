@@ -19,8 +19,11 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def real_path(root: Path, path: ProjectPath) -> ProjectPath:
     """Where `path` ends up under `root`; raises `PathRefused` where that may not be touched."""
-    base = root.resolve()
-    real = path.under(root).resolve().relative_to(base)
+    try:
+        real = path.under(root).resolve().relative_to(root.resolve())
+    except RuntimeError as error:
+        # Before Python 3.13 this is how a loop of links shows.
+        raise PathRefused(f"The path {path} is refused: its links go in a circle.") from error
     return ProjectPath.parse(real.as_posix())
 
 

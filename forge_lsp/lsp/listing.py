@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forge_lsp.lsp.disk import read_file
+from forge_lsp.errors import PathRefused
+from forge_lsp.lsp.disk import read_file, real_path
 from forge_lsp.paths import ProjectPath, is_allowed
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def list_folder(root: Path) -> Listing:
                 continue
             if is_folder:
                 waiting.append(path)
-            elif _is_file_inside(entry, base):
+            elif _is_file_inside(entry, root, path):
                 found.append(ProjectPath.parse(path))
     return Listing(sorted(found[:MAX_FILES]), rules)
 
@@ -109,10 +110,11 @@ def _entries(folder: Path) -> Sequence["os.DirEntry[str]"]:
         return ()
 
 
-def _is_file_inside(entry: "os.DirEntry[str]", base: Path) -> bool:
+def _is_file_inside(entry: "os.DirEntry[str]", root: Path, path: str) -> bool:
     if not entry.is_symlink():
         return entry.is_file()
-    real = Path(entry.path).resolve()
-    if not real.is_file() or not real.is_relative_to(base):
+    try:
+        real = real_path(root, ProjectPath.parse(path))
+    except PathRefused:
         return False
-    return is_allowed(real.relative_to(base).as_posix())
+    return (root / real).is_file()

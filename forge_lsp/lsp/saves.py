@@ -40,8 +40,12 @@ class Saves:
             for uri in uris:
                 workspace = self._session.known_workspace(uri)
                 path = workspace.path_of(uri) if workspace else None
-                if workspace is not None and path is not None:
-                    await self._write(workspace, path)
+                if workspace is None or path is None:
+                    continue
+                if path.name == ".gitignore":
+                    # What follows is to be hidden, or shown, by the new rules.
+                    await workspace.files()
+                await self._write(workspace, path)
 
     async def _write(self, workspace: EditorWorkspace, path: ProjectPath) -> None:
         engine = await self._session.engine()

@@ -174,5 +174,6 @@ def _stopped_by_signals(stop: asyncio.Event) -> Generator[None]:
 
 
 def _quiet_pygls() -> None:
-    """It logs every message whole at the level INFO, prompts and files included."""
-    logging.getLogger("pygls").setLevel(logging.WARNING)
+    """It logs messages with prompts and files in them, and each refusal as a fault; what is a
+    fault also comes to `report_server_error`."""
+    logging.getLogger("pygls").setLevel(logging.CRITICAL)

@@ -15,8 +15,10 @@ from .start import OURS
 RUNS = 32
 REQUESTS = 200
 PACE_S = "0.05"
-TEXT = "".join(f"// forge: make button {number} blue\nconst b{number} = 1\n" for number in range(20))
-_QUICK = Bar("≤ 2 ×, < 5 ms", lambda ours, floor: ours <= 2 * floor and ours < 5)
+TEXT = "".join(
+    f"// forge: make button {number} blue\nconst b{number} = 1\n" for number in range(20)
+)
+_QUICK = Bar("≤ 2 x, < 5 ms", lambda ours, floor: ours <= 2 * floor and ours < 5)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Serves an application on a free port until killed, and tells its URL as `forge-lsp serve` does."""
+"""Serves an application on a free port until killed; a line on stdout tells its URL."""
 
 import asyncio
 import json

@@ -38,9 +38,7 @@ async def _open(scratch: Path) -> AsyncGenerator[Pair]:
             yield Pair(ours=asks_ours, floor=partial(_median, session, raw, body))
 
 
-async def _median(
-    session: aiohttp.ClientSession, url: str, body: Mapping[str, str]
-) -> Measurement:
+async def _median(session: aiohttp.ClientSession, url: str, body: Mapping[str, str]) -> Measurement:
     delays: list[float] = []
     async with session.post(url, json=body) as response:
         response.raise_for_status()

@@ -34,10 +34,10 @@ class Source:
     async def journal(self, request: web.Request) -> web.StreamResponse:
         """Events that are appended to a run, committed, rendered and sent."""
         name = request.match_info["name"]
+        await self._gather(request, name)
         if name not in self._starting:
             start = self._runs.start(_stream, kind="bench", title="", project="")
-            await self._gather(request, name)
-            self._starting.setdefault(name, asyncio.create_task(start))
+            self._starting[name] = asyncio.create_task(start)
         run = await self._starting[name]
         journal = self._runs.subscribe(run.id)
         return await self._streams.send(request, run.id, journal, GenerateRendering(), None)

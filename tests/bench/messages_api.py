@@ -16,7 +16,7 @@ _STAMP = re.compile(rb"@(\d+)@")
 
 
 def delays_ms(received: bytes) -> list[float]:
-    """How long ago each delta in `received` was sent. The clock is the machine's, not ours alone."""
+    """How long ago each delta in `received` was sent, by the clock of the whole machine."""
     now = time.perf_counter_ns()
     return [(now - int(stamp)) / 1e6 for stamp in _STAMP.findall(received)]
 

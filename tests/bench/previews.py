@@ -41,14 +41,20 @@ class Preview:
 async def until_it_answers(preview: Preview) -> None:
     """Wait until the page is served."""
     async with asyncio.timeout(PATIENCE_S):
-        while (await preview.get())[0] != 200:
+        while True:
+            status, _ = await preview.get()
+            if status == 200:
+                return
             await asyncio.sleep(LOOK_S)
 
 
 async def until_it_shows(preview: Preview, path: str, text: str) -> None:
     """Wait until the module at `path` holds `text`."""
     async with asyncio.timeout(PATIENCE_S):
-        while text not in (await preview.get(path))[1]:
+        while True:
+            _, body = await preview.get(path)
+            if text in body:
+                return
             await asyncio.sleep(LOOK_S)
 
 
@@ -65,5 +71,10 @@ async def provider(scratch: Path) -> AsyncGenerator[LocalProvider]:
 
 
 async def create(made: LocalProvider) -> Sandbox:
-    """A sandbox, without a word about it."""
+    """A sandbox, warm where the pool has one."""
     return await made.create(lambda _: None)
+
+
+async def pool_filled(made: LocalProvider) -> None:
+    """Wait until the next sandbox is warm."""
+    await made._pool.filled()

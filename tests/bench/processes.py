@@ -26,9 +26,7 @@ def environment(home: Path, **more: str) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def announcing(
-    command: Sequence[str], variables: Mapping[str, str]
-) -> AsyncGenerator[str]:
+async def announcing(command: Sequence[str], variables: Mapping[str, str]) -> AsyncGenerator[str]:
     """A server that tells its URL in a line of JSON once it is ready; gives the URL."""
     process = await asyncio.create_subprocess_exec(
         *command,

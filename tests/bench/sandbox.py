@@ -22,7 +22,7 @@ async def _open(scratch: Path) -> AsyncGenerator[Pair]:
 
 
 async def _sandbox(provider: LocalProvider) -> Measurement:
-    await provider.filled()
+    await previews.pool_filled(provider)
     began = time.perf_counter()
     sandbox = await previews.create(provider)
     preview = Preview(sandbox.url)

@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+import time
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 TIMEOUT_S = 60.0
+LOOK_S = 0.05
 
 _OUTER = ("FORGE_", "ANTHROPIC_", "E2B_")
 
@@ -74,3 +78,25 @@ def serving(
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=TIMEOUT_S)
+
+
+def first_file(folder: Path, pattern: str) -> Path:
+    """The first file that appears there."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        if found := list(folder.glob(pattern)):
+            return found[0]
+        time.sleep(LOOK_S)
+    raise AssertionError(f"no {pattern} appeared in {folder}")
+
+
+def alive(processes: Sequence[psutil.Process]) -> Sequence[psutil.Process]:
+    """Those that still run; a zombie has ended, and waits for whoever adopted it."""
+    return [each for each in processes if each.is_running() and not _is_zombie(each)]
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

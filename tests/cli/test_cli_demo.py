@@ -1,6 +1,5 @@
 """`forge-lsp demo`: the language server, an editor, the demo model and a real sandbox."""
 
-import os
 import re
 import signal
 import subprocess
@@ -11,32 +10,11 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from cli_running import command, environment, run
-
-from forge_lsp.settings import Places
+from cli_running import alive, command, environment, run
 
 DEMO_TIMEOUT_S = 300
 _URL = re.compile(r"The page is up: (http://\S+)")
 _FOLDER = re.compile(r"Opening (\S+) in an editor")
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home whose cache is shared, so that the template is prepared once on this machine."""
-    cache = os.environ.get("FORGE_TEST_CACHE")
-    shared = Path(cache) if cache else Places.find().cache / "tests"
-    shared.mkdir(parents=True, exist_ok=True)
-    (tmp_path / "cache").symlink_to(shared)
-    return tmp_path
-
-
-@pytest.fixture
-def able_home(home: Path) -> Path:
-    """The same, on a machine that can confine a sandbox."""
-    examined = run(home, "doctor")
-    if examined.returncode and os.environ.get("CI") != "true":
-        pytest.skip(f"this machine can't run the demo: {examined.stdout}")
-    return home
 
 
 def lines_until(process: "subprocess.Popen[str]", wanted: re.Pattern[str]) -> Iterator[str]:
@@ -103,7 +81,7 @@ def test_without_once_the_page_stays_until_ctrl_c(able_home: Path) -> None:
         assert children
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
-        assert not [child for child in children if child.is_running()]
+        assert not alive(children)
     finally:
         process.kill()
         process.communicate()
@@ -125,7 +103,7 @@ def test_interrupted_in_the_middle_it_ends_with_130_and_leaves_nothing(
         assert children
         process.send_signal(number)
         assert process.wait(20) == 130
-        assert not [child for child in children if child.is_running()]
+        assert not alive(children)
         assert not Path(folder[1]).exists()
     finally:
         process.kill()
@@ -142,8 +120,7 @@ def test_where_no_sandbox_can_be_it_says_why_and_what_to_do(home: Path) -> None:
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_a_server_that_does_not_start_is_explained(home: Path) -> None:
-    # A model's server that is no address is found out when the status is asked for.
+def test_a_model_that_can_not_be_asked_is_explained(home: Path) -> None:
     ended = run(home, "demo", "--once", more={"ANTHROPIC_BASE_URL": "no address"})
     assert ended.returncode == 1
     assert "ANTHROPIC_BASE_URL" in ended.stderr

@@ -4,23 +4,34 @@ import json
 import signal
 import stat
 import time
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from cli_running import run, serving
+from cli_running import alive, run, serving
 
 END_S = 2.0
 
 
 def get(url: str, path: str, token: str | None = None) -> tuple[int, bytes]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return ask("GET", url, path, headers)
+
+
+def post(url: str, path: str) -> tuple[int, bytes]:
+    return ask("POST", url, path, {"Content-Type": "application/json"}, "{}")
+
+
+def ask(
+    method: str, url: str, path: str, headers: Mapping[str, str], body: str | None = None
+) -> tuple[int, bytes]:
     parts = urlsplit(url)
-    connection = HTTPConnection("127.0.0.1", parts.port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", parts.port, timeout=200)
     try:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        connection.request("GET", path, headers=headers)
+        connection.request(method, path, body, dict(headers))
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -60,7 +71,7 @@ def test_it_ends_in_time_when_it_is_told_to(tmp_path: Path, number: signal.Signa
         process.send_signal(number)
         assert process.wait(10) == 0
         assert time.monotonic() - began < END_S
-        assert not [child for child in children if child.is_running()]
+        assert not alive(children)
 
 
 def test_it_asks_for_the_token(tmp_path: Path) -> None:
@@ -97,3 +108,22 @@ def test_a_taken_port_is_explained(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert port in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.sandbox
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_its_sandboxes_end_with_it_in_time(able_home: Path) -> None:
+    with serving(able_home, "serve", "--no-auth") as (process, line):
+        status, body = post(line["url"], "/api/sandbox/create")
+        assert status == 200, body
+        preview = urlsplit(json.loads(body)["url"])
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < END_S
+        assert not alive(children)
+        with pytest.raises(ConnectionRefusedError):
+            HTTPConnection("127.0.0.1", preview.port).connect()

@@ -6,16 +6,16 @@ Waiting happens inside of Neovim (`vim.wait`), whose loop goes on turning meanwh
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pynvim
+import msgpack
 from e2e_home import Home
 from e2e_processes import hold_family, left_after
 from e2e_tools import LANGUAGE_SERVER, neovim
@@ -25,20 +25,35 @@ START_TIMEOUT_S = 10.0
 WAIT_S = 15.0
 RUN_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 5.0
-WATCHDOG_S = 110.0
-"""An editor that hangs would hang its test too: pynvim waits for ever."""
+ANSWER_TIMEOUT_S = 75.0
+"""No chunk of Lua takes longer: the longest waits for a run."""
 LOOK_EVERY_S = 0.02
+
+_REQUEST, _ANSWER = 0, 1
+"""The kinds of message-pack RPC, of which Neovim sends no other here."""
 
 
 class Neovim:
     """One Neovim, started in a workspace."""
 
-    def __init__(self, api: pynvim.Nvim) -> None:
-        self._api = api
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._unpacker = msgpack.Unpacker()
+        self._asked = 0
 
     def lua(self, code: str, *arguments: object) -> Any:
         """What a chunk of Lua returns; its arguments are `...`."""
-        return self._api.exec_lua(code, *arguments)
+        self._asked += 1
+        request = [_REQUEST, self._asked, "nvim_exec_lua", [code, arguments]]
+        self._connection.sendall(msgpack.packb(request))
+        while True:
+            for kind, number, error, result in self._unpacker:
+                assert (kind, number) == (_ANSWER, self._asked)
+                assert error is None, error
+                return result
+            piece = self._connection.recv(1 << 16)
+            assert piece, "Neovim is gone"
+            self._unpacker.feed(piece)
 
     def wait(self, condition: str, *arguments: object, timeout_s: float = WAIT_S) -> None:
         """Until the Lua expression, in which the arguments are `a`, holds."""
@@ -97,7 +112,9 @@ class Neovim:
 
     def outcome(self, title: str) -> Mapping[str, Any]:
         """The newest run whose title begins like that, once it has ended."""
-        ended = "vim.iter(seen.runs):rfind(function(run) return vim.startswith(run.title, a[1]) end)"
+        ended = (
+            "vim.iter(seen.runs):rfind(function(run) return vim.startswith(run.title, a[1]) end)"
+        )
         self.wait(f"({ended} or {{}}).outcome", title, timeout_s=RUN_TIMEOUT_S)
         return self.lua(f"local a = {{...}}; return {ended}", title)
 
@@ -118,7 +135,8 @@ class Neovim:
     @property
     def text(self) -> str:
         """What the current buffer holds."""
-        return "\n".join(self._api.current.buffer[:]) + "\n"
+        lines = self.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, true)")
+        return "\n".join(lines) + "\n"
 
     def save_all(self) -> None:
         """What a person does when all is well."""
@@ -129,11 +147,8 @@ class Neovim:
         return self.lua("return vim.uv.hrtime() / 1e9")
 
     def quit(self) -> None:
-        """Leave, whatever isn't saved."""
-        # Neovim goes before it can answer.
-        with suppress(OSError, EOFError):
-            self._api.command("qa!", async_=True)
-        self._api.close()
+        """Leave, whatever isn't saved; Neovim goes a moment after its answer."""
+        self.lua("vim.schedule(function() vim.cmd('qall!') end)")
 
 
 @contextmanager
@@ -143,9 +158,9 @@ def opened(workspace: Path, home: Home, **settings: str) -> Generator[Neovim]:
     environment = home.environment(LANGUAGE_SERVER=json.dumps(LANGUAGE_SERVER), **settings)
     # The path of a socket may have no more than 107 bytes.
     with tempfile.TemporaryDirectory(prefix="nvim-") as folder, _log(home) as output:
-        socket = Path(folder) / "socket"
+        place = Path(folder) / "socket"
         process = subprocess.Popen(
-            [str(binary), "--headless", "--clean", "-u", INIT, "-n", "--listen", socket],
+            [str(binary), "--headless", "--clean", "-u", INIT, "-n", "--listen", place],
             cwd=workspace,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -153,16 +168,14 @@ def opened(workspace: Path, home: Home, **settings: str) -> Generator[Neovim]:
             stderr=output,
             start_new_session=True,
         )
-        watchdog = threading.Timer(WATCHDOG_S, process.kill)
-        watchdog.start()
         try:
-            editor = Neovim(_attach(socket, process))
-            yield editor
-            family = hold_family(process.pid)
-            editor.quit()
+            with _connected(place, process) as connection:
+                editor = Neovim(connection)
+                yield editor
+                family = hold_family(process.pid)
+                editor.quit()
             assert left_after(family, END_TIMEOUT_S) == []
         finally:
-            watchdog.cancel()
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -174,12 +187,17 @@ def _log(home: Home) -> Generator[int]:
         yield file.fileno()
 
 
-def _attach(socket: Path, process: subprocess.Popen[bytes]) -> pynvim.Nvim:
+def _connected(place: Path, process: subprocess.Popen[bytes]) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(ANSWER_TIMEOUT_S)
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:
-            return pynvim.attach("socket", path=str(socket))
+            connection.connect(str(place))
         except OSError:
-            assert process.poll() is None, "Neovim did not start"
-            assert time.monotonic() < deadline, "Neovim does not listen"
+            if process.poll() is not None or time.monotonic() > deadline:
+                connection.close()
+                raise
             time.sleep(LOOK_EVERY_S)
+        else:
+            return connection

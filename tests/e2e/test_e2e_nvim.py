@@ -61,6 +61,24 @@ def test_what_is_typed_while_a_run_streams_stays(workspace: Path, home: Home) ->
         assert saved == f"{RESET_WISH}{counter_with_reset().decode()}// Typed meanwhile.\n"
 
 
+def test_what_is_typed_into_a_file_that_the_model_rewrites_stays(
+    workspace: Path, home: Home
+) -> None:
+    fill(workspace, {APP: WISH.encode()})
+    with opened(workspace, home, FORGE_MODEL_DEMO_PACE_S=SLOW) as editor:
+        editor.open(APP)
+        _do(editor, "forge: create a counter app")
+        editor.wait_for_progress("Forge: editing", f"Writing {COUNTER}")
+        editor.type("Go// Typed meanwhile.<Esc>")
+        assert editor.is_under_way("Forge: editing")
+        editor.outcome("Forge: editing")
+
+        editor.code_action("Forge: accept all")
+        editor.outcome("Forge: accepting")
+        editor.save_all()
+        assert "// Typed meanwhile." in (workspace / APP).read_text(), editor.messages
+
+
 def test_what_is_typed_into_the_same_lines_beats_the_model(workspace: Path, home: Home) -> None:
     with opened(workspace, home, FORGE_MODEL_DEMO_PACE_S=SLOW) as editor:
         before = _ask_for_reset(workspace, editor)
@@ -72,7 +90,7 @@ def test_what_is_typed_into_the_same_lines_beats_the_model(workspace: Path, home
         assert editor.outcome("Forge: editing")["outcome"] == "done", editor.messages
 
         editor.code_action("Forge: accept all")
-        assert editor.outcome("Forge: accepting")["outcome"] == "failed"
+        assert editor.outcome("Forge: accepting")["outcome"] == "failed", editor.text
         assert any(COUNTER in message for message in editor.messages)
         editor.save_all()
         assert (workspace / COUNTER).read_text() == typed

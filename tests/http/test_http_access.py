@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,11 @@ async def test_errors_under_v1_have_their_own_shape(api: Api) -> None:
                 "requestId": "mine-1",
             }
         }
+
+
+async def test_errors_of_fragments_are_an_error_and_nothing_else(api: Api) -> None:
+    answer = await _raw(api, f"GET /api/fragments/x HTTP/1.1\r\nHost: {_host(api)}\r\n\r\n")
+    assert (answer.status, answer.body) == (401, {"error": "Unauthorized"})
 
 
 async def test_a_request_id_that_is_not_fit_to_print_is_replaced(api: Api) -> None:
@@ -234,6 +240,38 @@ async def test_a_bomb_in_a_packed_body_is_refused(api: Api) -> None:
     headers = {**JSON, "Content-Encoding": "deflate"}
     async with api.client.post("/api/apply/stream", data=data, headers=headers) as response:
         assert response.status == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("apply", b'{"files":[' + b"1," * 2_000_000 + b"1]}"),
+        (
+            "apply",
+            b'{"files":[{"path":"a","content":""}],"packages":[' + b"1," * 2_000_000 + b"1]}",
+        ),
+        (
+            "generate",
+            b'{"prompt":"x","context":{"files":{'
+            + b",".join(b'"a%d":1' % number for number in range(400_000))
+            + b"}}}",
+        ),
+        (
+            "generate",
+            b'{"prompt":"x","context":{"recentMessages":[' + b"1," * 2_000_000 + b"1]}}",
+        ),
+    ],
+    ids=["files", "packages", "context", "messages"],
+)
+async def test_a_body_with_millions_of_wrong_items_is_refused_quickly(
+    api: Api, path: str, data: bytes
+) -> None:
+    await api.get("/api/health")
+    began = time.process_time()
+    body = io.BytesIO(data)
+    async with api.client.post(f"/api/{path}/stream", data=body, headers=JSON) as response:
+        assert response.status == 400
+    assert time.process_time() - began < 5
 
 
 async def test_a_body_that_never_comes_is_given_up(tmp_path: Path) -> None:

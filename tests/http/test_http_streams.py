@@ -12,7 +12,7 @@ from http_serving import TOKEN, Api, events_of, payloads, serving, settings, typ
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded, RunStarted, Stage, TextDelta
 from forge_lsp.http.sse import GenerateRendering
-from forge_lsp.http.streams import MAX_WAITING_BYTES, Outbox
+from forge_lsp.http.streams import MAX_WAITING_BYTES, STOPPING, Outbox
 
 GENERATE = "/api/generate/stream"
 COUNTER = {"prompt": "Create a React counter component"}
@@ -193,6 +193,24 @@ async def test_what_is_there_goes_out_as_one_piece() -> None:
 
     await outbox.fill(journal(), GenerateRendering())
     assert types(payloads(await outbox.take(1))) == ["stream"] * 10 + ["error"]
+
+
+async def test_after_the_servers_last_word_nothing_more_is_said() -> None:
+    outbox = Outbox()
+    stopped = asyncio.Event()
+
+    async def journal():
+        yield Recorded(1, 0, Stage("Before."))
+        await stopped.wait()
+        yield Recorded(2, 0, Stage("After."))
+
+    filling = asyncio.create_task(outbox.fill(journal(), GenerateRendering()))
+    assert payloads(await outbox.take(10)) == [{"type": "status", "message": "Before."}]
+    outbox.end(STOPPING)
+    stopped.set()
+    await filling
+    assert payloads(await outbox.take(10)) == [STOPPING]
+    assert outbox.is_ended
 
 
 async def test_an_event_without_a_word_here_brings_nothing_early() -> None:

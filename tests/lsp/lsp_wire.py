@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,10 @@ class Editor:
         self._next_id += 1
         request = self._next_id
         self.send({"id": request, "method": method, "params": params})
+        return await self.answer_to(request)
+
+    async def answer_to(self, request: int | str) -> dict[str, Any]:
+        """Wait for the answer to a request."""
         return await self.wait(lambda m: m.get("id") == request and "method" not in m)
 
     async def command(self, command: str, *arguments: Any, **more: Any) -> dict[str, Any]:
@@ -283,8 +287,8 @@ def apply_text_edits(text: str, edits: list[Any], encoding: str = "utf-16") -> s
 
 @asynccontextmanager
 async def editor(
-    root: Path, home: Path, entry: Path = SERVER, **environment: str
-) -> AsyncIterator[Editor]:
+    root: Path, home: Path, entry: Path = SERVER, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Editor]:
     """A server process with an editor at its other end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -292,7 +296,7 @@ async def editor(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],
-        env=server_environment(home, **environment),
+        env=server_environment(home, **environment or {}),
         limit=2**24,
     )
     running = Editor(process, root)

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lsp_wire import apply_text_edits
+from lsprotocol import types
 from pygls.workspace.position_codec import PositionCodec
 
 from forge_lsp.lsp.documents import lines_of_document
 from forge_lsp.lsp.edits import file_edits, text_edits, text_of
 
 ENCODINGS = ("utf-8", "utf-16", "utf-32")
-PIECES = ["a", "b", "é", "😀", "𝒳", "\n", "\r\n", "\r", " ", "\u2028", "\x0c", "x = 1;\n"]
+PIECES = ["a", "b", "é", "😀", "\U0001d4b3", "\n", "\r\n", "\r", " ", "\u2028", "\x0c", "x = 1;\n"]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
@@ -60,9 +61,9 @@ def test_the_same_text_takes_no_edit() -> None:
 
 def test_a_new_file_is_created_without_options_and_then_filled() -> None:
     create, fill = file_edits("file:///p/a.ts", None, text_edits("", "x\n", len), create=True)
-    assert create.kind == "create"
-    assert create.options is None
-    (edit,) = fill.edits
+    assert create == types.CreateFile("file:///p/a.ts")
+    assert isinstance(fill, types.TextDocumentEdit)
+    edit = fill.edits[0]
     assert (edit.range.start.line, edit.range.end.line, edit.range.end.character) == (0, 1, 0)
     assert fill.text_document.version is None
 

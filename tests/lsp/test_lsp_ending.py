@@ -36,7 +36,7 @@ def outcome_on_disk(home: Path, run_id: str) -> str | None:
 
 
 async def test_shutdown_in_mid_run_ends_it_as_cancelled(workspace: Path, home: Path) -> None:
-    async with editor(workspace, home, **SLOW) as client:
+    async with editor(workspace, home, environment=SLOW) as client:
         run_id = await in_mid_run(client)
         started = time.monotonic()
         answer = await client.ask("shutdown")
@@ -49,7 +49,7 @@ async def test_shutdown_in_mid_run_ends_it_as_cancelled(workspace: Path, home: P
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM", "SIGINT", "exit", "second shutdown"])
 async def test_other_ends_in_mid_run_are_as_clean(workspace: Path, home: Path, how: str) -> None:
-    async with editor(workspace, home, **SLOW) as client:
+    async with editor(workspace, home, environment=SLOW) as client:
         run_id = await in_mid_run(client)
         started = time.monotonic()
         assert client.process.stdin
@@ -73,7 +73,7 @@ async def test_the_server_ends_with_the_process_that_the_client_named(
 ) -> None:
     parent = await asyncio.create_subprocess_exec("sleep", "60")
     try:
-        async with editor(workspace, home, **SLOW) as client:
+        async with editor(workspace, home, environment=SLOW) as client:
             run_id = await in_mid_run(client, process_id=parent.pid)
             parent.kill()
             await parent.wait()
@@ -88,7 +88,7 @@ async def test_the_server_ends_with_the_process_that_the_client_named(
 
 
 async def test_a_killed_server_leaves_a_journal_that_opens(workspace: Path, home: Path) -> None:
-    async with editor(workspace, home, **SLOW) as client:
+    async with editor(workspace, home, environment=SLOW) as client:
         run_id = await in_mid_run(client)
         seen = len(client.events(run_id))
         client.process.kill()
@@ -126,7 +126,7 @@ async def test_a_server_without_work_ends_at_once(client: Editor) -> None:
 async def test_progress_is_cancelled_by_its_token_within_a_second(
     workspace: Path, home: Path
 ) -> None:
-    async with editor(workspace, home, **SLOW) as client:
+    async with editor(workspace, home, environment=SLOW) as client:
         run_id = await in_mid_run(client)
         (created,) = client.requests("window/workDoneProgress/create")
         started = time.monotonic()
@@ -148,7 +148,7 @@ async def test_progress_is_cancelled_by_its_token_within_a_second(
 async def test_the_cancel_command_takes_the_newest_run_or_the_one_named(
     workspace: Path, home: Path
 ) -> None:
-    async with editor(workspace, home, **SLOW) as client:
+    async with editor(workspace, home, environment=SLOW) as client:
         first = await in_mid_run(client)
         second = (await client.command("forge.generate", PROMPT))["result"]["runId"]
         started = time.monotonic()
