@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from forge_lsp.errors import Conflict, ForgeError, NotFound, StoreFailed, TooManyRuns
@@ -253,7 +253,7 @@ class Runs:
         if not task.cancelling() and not self._live[run_id].is_ending:
             task.cancel()
 
-    async def subscribe(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
+    async def subscribe(self, run_id: str, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """Every event after `after`, in order, first those recorded, then live to the last.
 
         Raises `NotFound` for an unknown run, `StoreFailed` when its journal can't be read or

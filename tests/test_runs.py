@@ -131,8 +131,9 @@ async def test_an_event_is_shown_only_once_it_is_committed(runs: Runs, store: Ga
     seen: list[Event] = []
 
     async def watch() -> None:
-        async for recorded in runs.subscribe(run.id):
-            seen.append(recorded.event)
+        async with aclosing(runs.subscribe(run.id)) as events:
+            async for recorded in events:
+                seen.append(recorded.event)  # noqa: PERF401 - seen one by one.
 
     watching = asyncio.create_task(watch())
     await until(lambda: len(seen) == 1)

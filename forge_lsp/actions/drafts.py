@@ -39,15 +39,10 @@ class Misfit:
 class Drafts:
     """Turns what the parser finds into whole files, tells the run, and hands them on."""
 
-    def __init__(
-        self,
-        run: Run,
-        source: Files,
-        *,
-        partial: frozenset[str],
-        workspace: Workspace | None,
-        sink: FileSink | None,
-    ) -> None:
+    def __init__(self, run: Run, source: Files, workspace: Workspace | None = None) -> None:
+        self.partial: frozenset[str] = frozenset()
+        """Files that the model saw only in part, and so may not rewrite."""
+        self.sink: FileSink | None = None
         self.changes: dict[ProjectPath, FileChange] = {}
         self.packages: dict[str, None] = {}
         """Names that the code imports or the model asked for, in order, once."""
@@ -57,9 +52,7 @@ class Drafts:
         """The model said that its reply is complete."""
         self._run = run
         self._source = source
-        self._partial = partial
         self._workspace = workspace
-        self._sink = sink
         self._open: set[ProjectPath] = set()
         self._misfits: dict[ProjectPath, Misfit] = {}
 
@@ -114,8 +107,8 @@ class Drafts:
             self.packages[name] = None
         hunks = hunks_between(before, after or b"") if before is not None else ()
         await self._run.append(events.FileFinished(path, text, hunks))
-        if self._sink:
-            self._sink.put(path, after)
+        if self.sink:
+            self.sink.put(path, after)
         return True
 
     async def give_up_misfits(self) -> None:
@@ -151,7 +144,7 @@ class Drafts:
         if current is None and await self._content(path) is not None:
             await self._drop(path, NO_TEXT)
             return
-        if current is not None and path in self._partial:
+        if current is not None and path in self.partial:
             await self._drop(path, "the model saw only a part of it and may not rewrite all of it")
         elif current is not None and elides_code(content) and not elides_code(current):
             self._misfit(path, current)

@@ -45,7 +45,8 @@ async def _carry_out(engine: Engine, request: GenerateRequest, run: Run) -> RunF
     await run.append(events.Stage(_first_stage(engine)))
     model = await engine.model.get()
     if request.workspace is None:
-        drafts, done = await _write(engine, request, run, model, None)
+        drafts = Drafts(run, request.source)
+        done = await _write(engine, request, run, model, drafts)
     else:
         drafts, done = await _write_into(engine, request, request.workspace, run, model)
     await _remember(engine, request, drafts)
@@ -62,38 +63,32 @@ def _first_stage(engine: Engine) -> str:
 
 
 async def _write(
-    engine: Engine,
-    request: GenerateRequest,
-    run: Run,
-    model: Model,
-    applier: SandboxApplier | None,
-) -> tuple[Drafts, ModelDone]:
+    engine: Engine, request: GenerateRequest, run: Run, model: Model, drafts: Drafts
+) -> ModelDone:
     """Ask the model and take the files out of its reply."""
     settings = engine.settings.generation
     if request.is_edit:
         gathered = await gather_for_edit(run, model, request, budget_tokens=settings.context_tokens)
     else:
         gathered = await gather_for_new(request, budget_tokens=settings.context_tokens)
-    drafts = Drafts(
-        run,
-        request.source,
-        partial=gathered.partial,
-        workspace=request.workspace,
-        sink=applier,
-    )
+    drafts.partial = gathered.partial
     await run.append(events.Stage("Generating..."))
     recent = await _recent(engine, request)
     ask = _model_request(request, gathered, recent, whole_files=model.info.writes_whole_files)
     done = await Writing(run, model, drafts, settings).write(ask)
     for name in drafts.packages:
         await run.append(events.PackageNeeded(name))
-    return drafts, done
+    return done
 
 
 async def _write_into(
     engine: Engine, request: GenerateRequest, workspace: Workspace, run: Run, model: Model
 ) -> tuple[Drafts, ModelDone]:
-    """The same for a workspace: shown in its sandbox meanwhile, and kept as a change set."""
+    """The same for a workspace: shown in its sandbox meanwhile, and kept as a change set.
+
+    What a run had finished when it was cancelled or failed is kept, too, but never accepted by
+    itself.
+    """
     template: Mapping[ProjectPath, bytes] = {}
     if is_empty(await workspace.files()):
         template = await (await engine.sandboxes.provider.get()).template()
@@ -105,15 +100,22 @@ async def _write_into(
     async def get_sandbox() -> Sandbox:
         return await engine.sandboxes.ensure(request.account, request.project, workspace, on_stage)
 
-    async with SandboxApplier(run, get_sandbox) as applier:
-        drafts, done = await _write(engine, request, run, model, applier)
-        sandbox = await applier.drained()
-        if sandbox is not None and drafts.packages:
-            await _install(run, sandbox, drafts, request)
-    changes = await _against(workspace, drafts, template)
-    if changes:
-        await _scaffold(run, drafts, changes)
-        await engine.reviews.propose(run, workspace, changes)
+    keep = engine.reviews.keep
+    drafts = Drafts(run, request.source, workspace)
+    try:
+        async with SandboxApplier(run, get_sandbox) as applier:
+            drafts.sink = applier
+            done = await _write(engine, request, run, model, drafts)
+            sandbox = await applier.drained()
+            if sandbox is not None and drafts.packages:
+                await _install(run, sandbox, drafts, request)
+        if _ending(done, drafts) is None:
+            keep = engine.reviews.propose
+    finally:
+        if drafts.changes:
+            changes = await _against(workspace, drafts, template)
+            await _scaffold(run, drafts, changes)
+            await keep(run, workspace, changes)
     return drafts, done
 
 

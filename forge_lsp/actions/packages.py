@@ -70,11 +70,11 @@ def listed_packages(manifest: bytes) -> Sequence[str]:
     if not isinstance(document, dict):
         return ()
     fields = cast("dict[str, Any]", document)
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for group in ("dependencies", "devDependencies"):
         values = fields.get(group)
         if isinstance(values, dict):
-            found |= cast("dict[str, str]", values)
+            found |= cast("dict[str, Any]", values)
     return [f"{name}@{version}" for name, version in found.items()]
 
 

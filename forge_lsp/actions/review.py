@@ -83,7 +83,7 @@ class Reviews:
         self, run: Run, workspace: Workspace, changes: Sequence[FileChange]
     ) -> ChangeSet:
         """Keep what a run came to; in the mode `auto` it is accepted at once."""
-        change_set = await self._keep(run, workspace, changes)
+        change_set = await self.keep(run, workspace, changes)
         if self._settings.mode == "auto":
             await self._accept(run, workspace, change_set, Choice())
         return change_set
@@ -92,12 +92,13 @@ class Reviews:
         self, run: Run, workspace: Workspace, changes: Sequence[FileChange]
     ) -> RunFinished | None:
         """Keep a run's changes and make them at once, as somebody asked in so many words."""
-        change_set = await self._keep(run, workspace, changes)
+        change_set = await self.keep(run, workspace, changes)
         return await self._accept(run, workspace, change_set, Choice())
 
-    async def _keep(
+    async def keep(
         self, run: Run, workspace: Workspace, changes: Sequence[FileChange]
     ) -> ChangeSet:
+        """Keep a run's changes for review, whatever the mode."""
         change_set = ChangeSet(
             id=run.id,
             project=workspace.project,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forge_lsp.actions.late import Late
+from forge_lsp.actions.packages import PACKAGE_JSON, listed_packages
 from forge_lsp.errors import ForgeError, NotFound
 from forge_lsp.ports import Files, Sandbox, SandboxProvider, StageSink
 
@@ -122,3 +123,21 @@ async def fill(sandbox: Sandbox, contents: Files, on_stage: StageSink) -> None:
             await sandbox.write(path, content)
         except ForgeError as error:
             on_stage(f"{path} was not copied into the sandbox: {error.message}")
+    manifest = await contents.read(PACKAGE_JSON)
+    if manifest is not None:
+        await _install_listed(sandbox, manifest, on_stage)
+
+
+async def _install_listed(sandbox: Sandbox, manifest: bytes, on_stage: StageSink) -> None:
+    """Install what the workspace's package.json lists; what the template has costs nothing."""
+    listed = listed_packages(manifest)
+    if not listed:
+        return
+    on_stage(f"Installing the {len(listed)} package(s) of package.json...")
+    try:
+        report = await sandbox.install(listed)
+    except ForgeError as error:
+        on_stage(f"The packages of package.json were not installed: {error.message}")
+        return
+    for failed in report.failed:
+        on_stage(f"{failed.name} was not installed: {failed.reason}")

@@ -128,7 +128,7 @@ async def test_a_package_is_installed_and_listed_with_its_version(tmp_path: Path
     assert manifest == MANIFEST.replace(
         b'"react": "^18.0.0"', b'"react": "^18.0.0",\n\t\t"zustand": "^%s"' % VERSION.encode()
     )
-    assert sandbox.installed == ["zustand", "react"]
+    assert sandbox.installed[-2:] == ["zustand", "react"]
     assert sandbox.contents["package.json"] == manifest
     assert events.PackageInstalled("zustand", VERSION) in said
 
@@ -185,17 +185,17 @@ async def test_in_the_mode_auto_changes_are_made_at_once_and_can_be_undone(tmp_p
     assert workspace.disk == EXISTING
 
 
-async def test_a_cancelled_run_drops_what_is_open_and_proposes_nothing(tmp_path: Path) -> None:
+async def test_a_cancelled_run_drops_what_is_open_and_keeps_what_is_whole(tmp_path: Path) -> None:
     workspace = MemoryWorkspace(EXISTING)
     reply = file("src/a.ts", "a\n") + '<file path="src/b.ts">\n' + "b\n" * 5_000
     async with a_world(tmp_path, reply) as world:
         run = await world.start_in(workspace)
         async with asyncio.timeout(20):
             async for recorded in world.engine.runs.subscribe(run.id):
-                if isinstance(recorded.event, events.FileDelta):
-                    if recorded.event.path == "src/b.ts":
-                        await world.engine.runs.cancel(run.id)
-                        break
+                event = recorded.event
+                if isinstance(event, events.FileDelta) and event.path == "src/b.ts":
+                    await world.engine.runs.cancel(run.id)
+                    break
         said = await world.said(run)
         assert world.pending == {}
         assert world.model.ended == 1, "the request to the model is ended"

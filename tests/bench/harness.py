@@ -123,7 +123,7 @@ def print_table(lines: Sequence[Line]) -> None:
             continue
         met = {True: "[green]yes", False: "[red]no", None: "-"}[line.is_met]
         ours, floor = (_spread(side, line.row.unit) for side in (line.ours, line.floor))
-        ratio = f"{line.ratio:.2f} x"
+        ratio = f"{line.ratio:.3g} x"
         table.add_row(line.row.name, line.label, ours, floor, line.row.floor, ratio, told, met)
     # In a log or a pipe there is no width that it could be asked for.
     Console(width=None if sys.stdout.isatty() else 170).print(table)

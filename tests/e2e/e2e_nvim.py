@@ -45,7 +45,7 @@ class Neovim:
         """What a chunk of Lua returns; its arguments are `...`."""
         self._asked += 1
         request = [_REQUEST, self._asked, "nvim_exec_lua", [code, arguments]]
-        self._connection.sendall(msgpack.packb(request))
+        self._connection.sendall(msgpack.Packer().pack(request))
         while True:
             for kind, number, error, result in self._unpacker:
                 assert (kind, number) == (_ANSWER, self._asked)

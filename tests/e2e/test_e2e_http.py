@@ -125,7 +125,6 @@ def test_a_cancel_in_mid_stream_is_the_stream_s_last_word(home: Home) -> None:
             events = iter(stream)
             assert any(event["type"] == "stream" for event in events)
             run = f"/v1/runs/{stream.run_id}"
-            run = f"/v1/runs/{stream.run_id}"
             asked_s = time.monotonic()
             server.post(f"{run}/cancel", {})
             rest = list(events)

@@ -31,7 +31,8 @@ async def test_the_counter_counts_in_chromium_and_an_edit_shows_in_the_open_page
             await _click(page, "Increment")
             await _click(page, "Increment")
 
-            await editor.run("forge.edit", prompt="add a reset button")
+            looked_at = {"uri": (workspace / COUNTER).as_uri()}
+            await editor.run("forge.edit", prompt="add a reset button", textDocument=looked_at)
             await expect(page.get_by_role("button", name="Reset")).to_be_visible()
             # The page was changed in place, so it still knows what was counted.
             await expect(count).to_have_text("2")
