@@ -107,7 +107,8 @@ async def serve_websocket(
         )
         await _serve(connection, reading, stop)
 
-    async with listen(serve, host, port) as server:
+    # A browser names the page that asks; no web page may drive an editor's server.
+    async with listen(serve, host, port, origins=[None]) as server:
         on_listening(next(iter(server.sockets)).getsockname()[1])
         with _stopped_by_signals(stop):
             await stop.wait()

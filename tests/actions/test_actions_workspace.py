@@ -197,7 +197,7 @@ async def test_a_cancelled_run_drops_what_is_open_and_keeps_what_is_whole(tmp_pa
                     await world.engine.runs.cancel(run.id)
                     break
         said = await world.said(run)
-        assert world.pending == {}
+        assert world.pending == {"src/a.ts": b"a\n"}
         assert world.model.ended == 1, "the request to the model is ended"
     assert ending(said).outcome == "cancelled"
     assert isinstance(said[-2], events.FileDropped)

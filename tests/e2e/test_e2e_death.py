@@ -22,7 +22,7 @@ async def test_a_killed_server_leaves_no_process_and_a_journal_that_opens(
     async with opened(workspace, home, FORGE_MODEL_DEMO_PACE_S=SLOW) as editor:
         run_id, family = await _in_mid_run(editor)
         editor.process.kill()
-        assert await _left(family) == []
+        assert await _left(editor, family) == []
     async with opened(workspace, home) as after:
         runs = await after.execute("forge.runs")
         found = next(run for run in runs if run["runId"] == run_id)
@@ -47,7 +47,7 @@ async def test_a_server_that_is_told_to_end_takes_its_children_along(
     async with opened(workspace, home, FORGE_MODEL_DEMO_PACE_S=SLOW) as editor:
         run_id, family = await _in_mid_run(editor)
         end(editor)
-        assert await _left(family) == []
+        assert await _left(editor, family) == []
     async with opened(workspace, home) as after:
         outcomes = {run["runId"]: run["outcome"] for run in await after.execute("forge.runs")}
         assert outcomes[run_id] == "cancelled"
@@ -63,5 +63,8 @@ async def _in_mid_run(editor: Editor) -> tuple[str, Sequence[Held]]:
     return run_id, family
 
 
-async def _left(family: Sequence[Held]) -> Sequence[str]:
-    return await asyncio.to_thread(left_after, family, END_WITHIN_S)
+async def _left(editor: Editor, family: Sequence[Held]) -> Sequence[str]:
+    left = await asyncio.to_thread(left_after, family, END_WITHIN_S)
+    if not left:
+        await editor.process.wait()
+    return left

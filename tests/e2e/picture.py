@@ -1,0 +1,24 @@
+"""Makes the picture of README.md from a real run: `python tests/e2e/picture.py`."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from rich.console import Console
+
+from forge_lsp.cli.demo import tour
+
+PICTURE = Path(__file__).parent / "pictures" / "demo.svg"
+FONT_FROM_ELSEWHERE = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+
+
+async def main() -> None:
+    console = Console(record=True, width=110, force_terminal=True, highlight=False, markup=False)
+    await tour.give(console, tour.PROMPT, keep=False, once=True)
+    drawn = console.export_svg(title="forge-lsp demo --once", unique_id="demo")
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(FONT_FROM_ELSEWHERE.sub("", drawn), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
