@@ -72,7 +72,12 @@ class ProjectPath(str):
         """
         base = root.resolve()
         place = base.joinpath(*self.split("/"))
-        if not place.resolve().is_relative_to(base):
+        try:
+            stays = place.resolve().is_relative_to(base)
+        except (OSError, RuntimeError):
+            # Links that lead in a circle: Python 3.11 and 3.12 raise RuntimeError for them.
+            stays = False
+        if not stays:
             raise PathRefused(
                 f"The path {_quoted(self)} is refused: a symbolic link in it leads out of {root}."
             )
@@ -89,13 +94,15 @@ def _why_refused(text: str) -> str:
         return "it is empty"
     if found := _UNSAFE_CHARACTERS.search(text):
         return f"it holds the character {found.group()!r}"
-    if text.startswith(("/", "~")):
+    if text.startswith("/"):
         return "it is not relative to the project"
     if len(text.encode()) > MAX_PATH_BYTES:
         return f"it is longer than {MAX_PATH_BYTES} bytes"
     components = [part for part in text.split("/") if part not in ("", ".")]
     if not components or text.endswith("/"):
         return "it names no file"
+    if components[0].startswith("~"):
+        return "it is not relative to the project"
     for component in components:
         if reason := _why_component_refused(component):
             return reason

@@ -20,6 +20,7 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from forge_lsp.errors import InvalidRequest
@@ -28,7 +29,6 @@ KEYRING_SERVICE = "forge-lsp"
 
 WORKSPACE_MAY_SET = frozenset(
     {
-        "review.mode",
         "model.code",
         "model.select",
         "model.effort",
@@ -38,7 +38,8 @@ WORKSPACE_MAY_SET = frozenset(
         "generation.max_continuations",
     }
 )
-"""What `forge.toml` may set: nothing that runs a command, names a server, or loosens a limit."""
+"""What `forge.toml` may set: nothing that runs a command, names a server, loosens a limit, or
+spares somebody else's workspace the review."""
 
 
 class _Group(BaseModel):
@@ -251,6 +252,11 @@ def load(
         raise InvalidRequest(
             f"The setting forge.{place} is wrong: {first['msg']}.",
             remedy="Correct it in your editor's settings, the environment or forge.toml.",
+        ) from error
+    except SettingsError as error:
+        raise InvalidRequest(
+            f"A setting in the environment can't be read: {error}.",
+            remedy="Lists are written as JSON, as in FORGE_HTTP_ALLOWED_HOSTS='[\"a\"]'.",
         ) from error
     return settings, notes
 

@@ -173,3 +173,16 @@ def test_whatever_is_parsed_is_refused_or_stays_under_the_root(text: str) -> Non
     assert place != root
     assert "//" not in path
     assert not {part.lower() for part in path.split("/")} & (PROTECTED | {"", ".", ".."})
+
+
+def test_a_tilde_is_refused_however_it_is_led_up_to() -> None:
+    for text in ("~x", "./~x", "././~"):
+        with pytest.raises(PathRefused):
+            ProjectPath.parse(text)
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(PathRefused):
+        ProjectPath.parse("a/file.ts").under(tmp_path)

@@ -109,8 +109,6 @@ def test_the_environment_sets_every_group(
 def test_forge_toml_sets_what_the_list_allows(workspace: Path) -> None:
     (workspace / "forge.toml").write_text(
         """
-        [review]
-        mode = "auto"
         [model]
         code = "a"
         select = "b"
@@ -131,7 +129,7 @@ def test_forge_toml_sets_what_the_list_allows(workspace: Path) -> None:
         for name in values  # pyright: ignore[reportUnknownVariableType]
     }
     assert found == WORKSPACE_MAY_SET
-    assert (settings.review.mode, settings.model.max_output_tokens) == ("auto", 1000)
+    assert settings.model.max_output_tokens == 1000
 
 
 @pytest.mark.parametrize(
@@ -235,8 +233,8 @@ def test_a_wrong_setting_is_named_in_a_sentence(editor: dict[str, Any], place: s
 
 
 def test_a_wrong_setting_of_forge_toml_is_named_too(workspace: Path) -> None:
-    (workspace / "forge.toml").write_text('review.mode = "never"')
-    with pytest.raises(InvalidRequest, match=r"forge\.review\.mode"):
+    (workspace / "forge.toml").write_text('model.effort = "never"')
+    with pytest.raises(InvalidRequest, match=r"forge\.model\.effort"):
         load(workspace)
 
 
@@ -270,3 +268,9 @@ def test_the_places_lie_under_the_home_that_is_named(
     found = Places.find()
     assert len({found.config, found.state, found.cache}) == 3
     assert all("forge-lsp" in str(place) for place in (found.config, found.state, found.cache))
+
+
+def test_a_variable_that_is_no_json_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGE_HTTP_ALLOWED_HOSTS", "a,b")
+    with pytest.raises(InvalidRequest, match="environment"):
+        load()

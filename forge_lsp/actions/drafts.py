@@ -40,6 +40,8 @@ class Drafts:
     """Turns what the parser finds into whole files, tells the run, and hands them on."""
 
     def __init__(self, run: Run, source: Files, workspace: Workspace | None = None) -> None:
+        self.shown: set[str] = set()
+        """Files that the model has seen, wholly or in part."""
         self.partial: frozenset[str] = frozenset()
         """Files that the model saw only in part, and so may not rewrite."""
         self.sink: FileSink | None = None
@@ -146,7 +148,7 @@ class Drafts:
             return
         if current is not None and path in self.partial:
             await self._drop(path, "the model saw only a part of it and may not rewrite all of it")
-        elif current is not None and elides_code(content) and not elides_code(current):
+        elif current is not None and self._is_blind(path, current, content):
             self._misfit(path, current)
         else:
             await self.propose(path, content)
@@ -167,10 +169,16 @@ class Drafts:
         else:
             await self.propose(edit.path, result.content)
 
+    def _is_blind(self, path: ProjectPath, current: str, content: str) -> bool:
+        """Whether a whole file would lose what the model didn't see, or left for others to fill."""
+        is_unseen = path not in self.shown and path not in self.changes
+        return is_unseen or (elides_code(content) and not elides_code(current))
+
     def _misfit(
         self, path: ProjectPath, current: str, failures: tuple[BlockFailure, ...] = ()
     ) -> None:
         self._open.discard(path)
+        self.shown.add(path)
         self._misfits[path] = Misfit(path, current, failures)
 
     def _close(self, path: ProjectPath) -> None:

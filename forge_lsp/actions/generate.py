@@ -11,6 +11,7 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.packages import PACKAGE_JSON, install, with_dependencies
 from forge_lsp.actions.request import GenerateRequest
 from forge_lsp.actions.scaffold import ScaffoldedFiles, is_empty
+from forge_lsp.actions.sources import FirstSeen
 from forge_lsp.actions.writing import Writing
 from forge_lsp.changes.sets import FileChange
 from forge_lsp.changes.texts import as_text
@@ -71,6 +72,7 @@ async def _write(
         gathered = await gather_for_edit(run, model, request, budget_tokens=settings.context_tokens)
     else:
         gathered = await gather_for_new(request, budget_tokens=settings.context_tokens)
+    drafts.shown = {file.path for file in gathered.files}
     drafts.partial = gathered.partial
     await run.append(events.Stage("Generating..."))
     recent = await _recent(engine, request)
@@ -89,10 +91,11 @@ async def _write_into(
     What a run had finished when it was cancelled or failed is kept, too, but never accepted by
     itself.
     """
+    found = FirstSeen(workspace)
     template: Mapping[ProjectPath, bytes] = {}
     if is_empty(await workspace.files()):
         template = await (await engine.sandboxes.provider.get()).template()
-        request = replace(request, source=ScaffoldedFiles(workspace, template))
+    request = replace(request, source=ScaffoldedFiles(found, template))
 
     def on_stage(message: str) -> None:
         run.tell(events.Stage(message))
@@ -113,7 +116,7 @@ async def _write_into(
             keep = engine.reviews.propose
     finally:
         if drafts.changes:
-            changes = await _against(workspace, drafts, template)
+            changes = await _against(workspace, found, drafts, template)
             await _scaffold(run, drafts, changes)
             await keep(run, workspace, changes)
     return drafts, done
@@ -138,13 +141,16 @@ async def _install(run: Run, sandbox: Sandbox, drafts: Drafts, request: Generate
 
 
 async def _against(
-    workspace: Workspace, drafts: Drafts, template: Mapping[ProjectPath, bytes]
+    workspace: Workspace,
+    found: FirstSeen,
+    drafts: Drafts,
+    template: Mapping[ProjectPath, bytes],
 ) -> Sequence[FileChange]:
-    """The changes as they are against the workspace itself, the template's files included."""
+    """The changes as they are against what was found, the template's files included."""
     after = {**template, **{path: change.after for path, change in drafts.changes.items()}}
     changes: list[FileChange] = []
     for path, content in after.items():
-        before = await workspace.read(path)
+        before = await found.read(path)
         is_kept = before is not None and path not in drafts.changes
         if before != content and not is_kept and not workspace.why_not_writable(path):
             changes.append(FileChange(path, before, content))

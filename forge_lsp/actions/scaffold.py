@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Workspace
+from forge_lsp.ports import Files
 
 PROJECT_MARKS = frozenset({"package.json", "index.html", "pyproject.toml", "cargo.toml", "go.mod"})
 FEW = 5
@@ -24,7 +24,7 @@ def is_empty(paths: Sequence[ProjectPath]) -> bool:
 class ScaffoldedFiles:
     """A workspace as it would be with the template laid under it."""
 
-    workspace: Workspace
+    workspace: Files
     template: Mapping[ProjectPath, bytes]
 
     async def files(self) -> Sequence[ProjectPath]:

@@ -91,7 +91,7 @@ async def edit_in_a_sandbox(home: Path, choice: Reply | str) -> tuple[list[event
     """What an edit says, and what the model was shown, given the small model's choice."""
     sandbox = MemorySandbox(1)
     sandbox.contents["src/Button.tsx"] = b"export const Button = 1;\n"
-    reply = file("src/Button.tsx", "export const Button = 2;\n") + DONE
+    reply = file("src/round.ts", "export const round = true;\n") + DONE
     async with a_world(home, reply, choices=[choice]) as world:
         request = GenerateRequest("Make the button round", SandboxFiles(sandbox), is_edit=True)
         said = await world.said(await generate(world.engine, request))
@@ -370,3 +370,19 @@ async def test_an_edit_of_given_files_needs_no_sandbox(tmp_path: Path) -> None:
         await world.edit({"a.ts": b"1\n"})
         assert world.provider.made == []
         assert world.pending == {}
+
+
+async def test_a_whole_file_over_one_that_was_not_shown_is_asked_for_again(tmp_path: Path) -> None:
+    sandbox = MemorySandbox(1)
+    sandbox.contents["src/Button.tsx"] = b"export const Button = 1;\n"
+    blind = file("src/Button.tsx", "export const Button = 2;\n") + DONE
+    seen = file("src/Button.tsx", "export const Button = 3;\n") + DONE
+    choice = '{"targets": ["src/App.tsx"], "editType": "REFACTOR", "reason": "", "confidence": 1}'
+    async with a_world(tmp_path, blind, seen, choices=[choice]) as world:
+        request = GenerateRequest("Make it round", SandboxFiles(sandbox), is_edit=True)
+        said = await world.said(await generate(world.engine, request))
+        again = world.model.asked_for_code[1].messages[-1].text
+    assert "export const Button = 1;" in again
+    assert [each.content for each in of(events.FileFinished, said)] == [
+        "export const Button = 3;\n"
+    ]

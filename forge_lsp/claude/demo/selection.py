@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from forge_lsp.claude.demo.asked import Asked
+from forge_lsp.claude.demo.catalogue import apps
 from forge_lsp.events import EditType
 
 MAX_TARGETS = 3
@@ -22,7 +24,7 @@ _COMMON = frozenset({"src", "tsx", "jsx", "component", "app", "the", "and", "add
 def selection(asked: Asked) -> str:
     """JSON that fits `generation.selection.SELECTION_SCHEMA`: the paths whose names share the
     most words with the prompt, else the app's main file."""
-    words = _words(asked.prompt)
+    words = _words(asked.prompt) | _words(" ".join(_edited(asked.prompt)))
     scores = {path: len(words & _words(path)) for path in asked.paths}
     best = sorted((path for path, score in scores.items() if score), key=lambda path: -scores[path])
     main = [path for path in asked.paths if PurePosixPath(path).stem == "App"]
@@ -35,6 +37,15 @@ def selection(asked: Asked) -> str:
             "confidence": CONFIDENCE if best else 0.3,
         }
     )
+
+
+def _edited(prompt: str) -> Iterator[str]:
+    """The paths of the files that the edits named in the prompt change."""
+    said = prompt.lower()
+    for app in apps():
+        for edit in app.edits:
+            if any(re.search(rf"\b{re.escape(word)}\b", said) for word in edit.words):
+                yield from edit.replacements
 
 
 def _words(text: str) -> set[str]:
