@@ -113,7 +113,8 @@ async def test_an_editor_that_lies_is_not_believed(client: Editor, workspace: Pa
     assert "a.txt" in last["message"]
     assert "new.txt" in last["message"]
     assert (workspace / "a.txt").read_text() == SIX
-    assert any("the editor did not make the change" in told for told in client.messages())
+    why = "the editor did not make the change"
+    await client.wait(lambda _: any(why in told for told in client.messages()))
 
 
 async def test_an_editor_that_fills_new_files_only_in_its_document_is_believed(
