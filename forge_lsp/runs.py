@@ -206,6 +206,7 @@ class Runs:
             await self._store.create_run(record)
             await run.append(RunStarted(kind, title))
         except BaseException:
+            # Cancelled or failed: a run that never began must not count as one under way.
             del self._live[run.id]
             raise
         task = asyncio.create_task(self._carry_out(run, work), name=f"{kind} {run.id}")
