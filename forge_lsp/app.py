@@ -9,8 +9,11 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.review import Reviews
 from forge_lsp.actions.sandboxes import Sandboxes
-from forge_lsp.ports import Model, SandboxProvider, Store
-from forge_lsp.runs import Runs, is_alive
+from forge_lsp.ports.model import Model
+from forge_lsp.ports.sandbox import SandboxProvider
+from forge_lsp.ports.store import Store
+from forge_lsp.processes import is_alive
+from forge_lsp.runs import Runs
 from forge_lsp.settings import Places, Settings
 
 log = logging.getLogger(__name__)

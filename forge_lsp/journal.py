@@ -6,12 +6,13 @@ under way wait for the next and go together. Nobody sees an event before it is c
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
 
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded
-from forge_lsp.ports import JournalEntry, Store
+from forge_lsp.ports.store import JournalEntry, Store
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +20,16 @@ MAX_GROUP = 500
 """Events that are committed together at most, so that nobody waits long behind a flood."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Queued:
-    entry: JournalEntry
-    committed: "asyncio.Future[None]"
-    publish: Callable[[Recorded], None]
+@dataclass(slots=True)
+class _Group:
+    """What is committed together."""
+
+    settled: "asyncio.Future[None]"
+    """Done once each of its events is committed and shown, or refused; never an error."""
+    entries: list[JournalEntry] = field(default_factory=list[JournalEntry])
+    publish: list[Callable[[Recorded], None]] = field(
+        default_factory=list[Callable[[Recorded], None]]
+    )
 
 
 class Journal:
@@ -31,8 +37,9 @@ class Journal:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue: list[_Queued] = []
-        self._last: asyncio.Future[None] | None = None
+        self._waiting: deque[_Group] = deque()
+        self._last: _Group | None = None
+        """The group that was opened last; whatever was put is settled once it is."""
         self._broken: dict[str, StoreFailed] = {}
         """The runs whose journals have a gap: the store would refuse what comes after it, and
         with it the whole group."""
@@ -42,50 +49,57 @@ class Journal:
     @property
     def backlog(self) -> int:
         """How many events wait to be committed."""
-        return len(self._queue)
+        return sum(len(group.entries) for group in self._waiting)
 
-    def put(
-        self, run_id: str, recorded: Recorded, publish: Callable[[Recorded], None]
-    ) -> "asyncio.Future[None]":
-        """Queue an event; `publish` is called once it is committed, and the future is done.
-
-        The future raises `StoreFailed` where the commit failed; nothing was published then.
-        """
+    def put(self, run_id: str, recorded: Recorded, publish: Callable[[Recorded], None]) -> None:
+        """Queue an event; `publish` is called once it is committed, and never where it isn't."""
+        if not self._waiting or len(self._waiting[-1].entries) == MAX_GROUP:
+            self._last = _Group(asyncio.get_running_loop().create_future())
+            self._waiting.append(self._last)
+            self._wake.set()
+        group = self._waiting[-1]
+        group.entries.append(JournalEntry(run_id, recorded))
+        group.publish.append(publish)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(), name="journal writer")
-        committed = asyncio.get_running_loop().create_future()
-        # Deltas are put without anybody awaiting them; their run hears of a failure at its end.
-        committed.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._queue.append(_Queued(JournalEntry(run_id, recorded), committed, publish))
-        self._last = committed
-        self._wake.set()
-        return committed
+
+    async def settle(self, run_id: str) -> None:
+        """Wait until all that was put is committed and shown.
+
+        Raises `StoreFailed` where an event of this run was not.
+        """
+        if self._last is not None:
+            # Many may wait for one group, and one of them be cancelled.
+            await asyncio.shield(self._last.settled)
+        if error := self._broken.get(run_id):
+            raise error
 
     async def close(self) -> None:
         """Commit what was put, then stop."""
-        if self._writer is None:
+        if self._writer is None or self._last is None:
             return
         # All go in order, so once the last is done nothing waits and nothing is under way.
-        while self._last is not None and not self._last.done():
-            await asyncio.wait([self._last])
+        while not self._last.settled.done():
+            await asyncio.wait([self._last.settled])
         self._writer.cancel()
         await asyncio.wait([self._writer])
 
     async def _write(self) -> None:
         while True:
             await self._wake.wait()
-            group, self._queue = self._queue[:MAX_GROUP], self._queue[MAX_GROUP:]
-            if not self._queue:
-                self._wake.clear()
-            if group:
+            while self._waiting:
+                group = self._waiting.popleft()
                 await self._commit(group)
+                group.settled.set_result(None)
+            self._wake.clear()
 
-    async def _commit(self, waiting: list[_Queued]) -> None:
-        group = [queued for queued in waiting if not self._is_refused(queued)]
-        if not group:
+    async def _commit(self, group: _Group) -> None:
+        if self._broken:
+            _leave_out(group, self._broken)
+        if not group.entries:
             return
         try:
-            await self._store.append([queued.entry for queued in group])
+            await self._store.append(group.entries)
         except StoreFailed as error:
             self._refuse(group, error)
             return
@@ -94,20 +108,20 @@ class Journal:
             log.exception("the journal could not be written")
             self._refuse(group, StoreFailed(f"The journal could not be written: {error!r}."))
             return
-        for queued in group:
-            queued.publish(queued.entry.recorded)
-            if not queued.committed.done():
-                queued.committed.set_result(None)
+        for entry, publish in zip(group.entries, group.publish, strict=True):
+            publish(entry.recorded)
 
-    def _refuse(self, group: list[_Queued], error: StoreFailed) -> None:
-        log.error("%d event(s) were not journalled: %s", len(group), error)
-        for queued in group:
-            self._broken[queued.entry.run_id] = error
-            self._is_refused(queued)
+    def _refuse(self, group: _Group, error: StoreFailed) -> None:
+        log.error("%d event(s) were not journalled: %s", len(group.entries), error)
+        self._broken |= {entry.run_id: error for entry in group.entries}
 
-    def _is_refused(self, queued: _Queued) -> bool:
-        """Refuse an event of a run that lost one before."""
-        error = self._broken.get(queued.entry.run_id)
-        if error is not None and not queued.committed.done():
-            queued.committed.set_exception(error)
-        return error is not None
+
+def _leave_out(group: _Group, broken: Container[str]) -> None:
+    """Take out the events of runs that lost one before."""
+    kept = [
+        (entry, publish)
+        for entry, publish in zip(group.entries, group.publish, strict=True)
+        if entry.run_id not in broken
+    ]
+    group.entries = [entry for entry, _ in kept]
+    group.publish = [publish for _, publish in kept]

@@ -6,11 +6,9 @@ subscribes to its journal from any point; live and replay are the same loop.
 
 import asyncio
 import logging
-import os
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from pathlib import Path
 
 from forge_lsp.errors import Conflict, ForgeError, NotFound, StoreFailed, TooManyRuns
 from forge_lsp.events import (
@@ -25,7 +23,8 @@ from forge_lsp.events import (
     TextDelta,
 )
 from forge_lsp.journal import Journal
-from forge_lsp.ports import RunRecord, Store
+from forge_lsp.ports.store import RunRecord, Store
+from forge_lsp.processes import this_process
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,6 @@ class Run:
         self._held: dict[str, FileDelta | TextDelta] = {}
         """What waits for the next flush: the reply's text, and each file's body by its path."""
         self._flush_timer: asyncio.TimerHandle | None = None
-        self._flushed: asyncio.Future[None] | None = None
         self._open_files: dict[str, None] = {}
         self._tail: list[Recorded] = []
         self._changed: asyncio.Future[None] | None = None
@@ -73,16 +71,17 @@ class Run:
 
         Raises `StoreFailed` when the journal can't be written, which ends the run.
         """
-        await self.tell(event)
+        self.tell(event)
+        await self._journal.settle(self.id)
 
-    def tell(self, event: Event) -> "asyncio.Future[None]":
-        """Record an event without waiting; the future is done once it is committed."""
+    def tell(self, event: Event) -> None:
+        """Record an event without waiting until it is committed and shown."""
         self._flush()
         if isinstance(event, FileStarted):
             self._open_files[event.path] = None
         elif isinstance(event, FileFinished | FileDropped):
             self._open_files.pop(event.path, None)
-        return self._put(event)
+        self._put(event)
 
     async def stream_text(self, text: str) -> None:
         """Record a piece of the model's reply, coalesced with what comes right after it."""
@@ -141,8 +140,7 @@ class Run:
             self._flush_timer = loop.call_later(self._coalesce_s, self._flush)
         if self._journal.backlog > MAX_BACKLOG:
             self._flush()
-            if self._flushed is not None:
-                await self._flushed
+            await self._journal.settle(self.id)
 
     def _flush(self) -> None:
         if self._flush_timer is not None:
@@ -152,12 +150,12 @@ class Run:
         for delta in held.values():
             if isinstance(delta, TextDelta):
                 self._next_text += 1
-            self._flushed = self._put(delta)
+            self._put(delta)
 
-    def _put(self, event: Event) -> "asyncio.Future[None]":
+    def _put(self, event: Event) -> None:
         recorded = Recorded(self._next_seq, time.time_ns() // 1_000_000, event)
         self._next_seq += 1
-        return self._journal.put(self.id, recorded, self._publish)
+        self._journal.put(self.id, recorded, self._publish)
 
     def _publish(self, recorded: Recorded) -> None:
         self._tail.append(recorded)
@@ -272,9 +270,13 @@ class Runs:
                     page = await self._store.events(run_id, after, PAGE)
                 for recorded in page:
                     after = recorded.seq
-                    yield recorded
                     if isinstance(recorded.event, RunFinished):
+                        if run is not None:
+                            # Who has heard the last word may start another run in its place.
+                            await run.finished()
+                        yield recorded
                         return
+                    yield recorded
                 if not page:
                     if run is None or run.is_finished:
                         return
@@ -307,23 +309,3 @@ class Runs:
         await run.finish(last)
         del self._live[run.id]
         del self._tasks[run.id]
-
-
-def this_process() -> str:
-    """Names this process so that another can tell whether it still lives: pid and start time."""
-    return f"{os.getpid()}:{_started_at(os.getpid())}"
-
-
-def is_alive(owner: str) -> bool:
-    """Whether the process that `this_process` named still runs on this machine."""
-    pid, _, started_at = owner.partition(":")
-    return pid.isdecimal() and started_at != "" and _started_at(int(pid)) == started_at
-
-
-def _started_at(pid: int) -> str:
-    """The process's start time in clock ticks since boot (proc(5), field 22); empty if gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]

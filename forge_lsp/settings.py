@@ -4,6 +4,8 @@ Nearest first: what the editor sends, the environment (`FORGE_<GROUP>_<NAME>`), 
 the workspace, `config.toml` in the user's config folder, the defaults here. A workspace file is
 somebody else's word: it may only set what `WORKSPACE_MAY_SET` lists. Secrets come from the
 environment or the keyring, never from a file.
+
+A language server reads them before it is asked for anything, so nothing heavy is imported here.
 """
 
 import os
@@ -11,17 +13,12 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self, cast, get_args, get_origin, get_type_hints
 
+import msgspec
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
+from msgspec import Meta
 
 from forge_lsp.errors import InvalidRequest
 
@@ -42,18 +39,51 @@ WORKSPACE_MAY_SET = frozenset(
 spares somebody else's workspace the review."""
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Secret:
+    """A text that shows in nothing that is printed, logged or dumped."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
 
 
-class Price(_Group):
+class _Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Price(_Group, frozen=True):
     """US dollars for a million tokens."""
 
     input: float
     output: float
 
 
-class ModelSettings(_Group):
+PRICES: Mapping[str, Price] = MappingProxyType(
+    {
+        "claude-opus-5-5": Price(input=4, output=20),
+        "claude-sonnet-5-5": Price(input=2, output=10),
+        "claude-haiku-5-5": Price(input=0.10, output=0.50),
+        "claude-fable-5-1": Price(input=10, output=50),
+    }
+)
+"""Of the models of 2026."""
+
+
+class ModelSettings(_Group, frozen=True):
     """Which model answers, where, and how patient we are with it."""
 
     provider: Literal["anthropic", "demo"] | None = None
@@ -64,113 +94,99 @@ class ModelSettings(_Group):
     """Chooses files; small and quick."""
     base_url: str | None = None
     """Any server of the Messages API, without `/v1`; ANTHROPIC_BASE_URL sets it too."""
-    api_key: SecretStr | None = None
+    api_key: Secret | None = None
     """From ANTHROPIC_API_KEY or the keyring only."""
     effort: Literal["low", "medium", "high"] | None = None
-    max_output_tokens: int = Field(default=32_000, ge=256)
-    idle_timeout_s: float = Field(default=90.0, gt=0)
+    max_output_tokens: Annotated[int, Meta(ge=256)] = 32_000
+    idle_timeout_s: Annotated[float, Meta(gt=0)] = 90.0
     """A reply that is silent for this long counts as broken off."""
-    ping_timeout_s: float = Field(default=600.0, gt=0)
+    ping_timeout_s: Annotated[float, Meta(gt=0)] = 600.0
     """A reply that brings nothing but pings for this long counts as broken off, too."""
-    attempts: int = Field(default=5, ge=1, le=20)
-    max_retry_delay_s: float = Field(default=30.0, gt=0)
+    attempts: Annotated[int, Meta(ge=1, le=20)] = 5
+    max_retry_delay_s: Annotated[float, Meta(gt=0)] = 30.0
     prompt_caching: bool = True
     """The server knows `cache_control`."""
     structured_output: bool = True
     """The server knows `output_config.format`."""
     whole_files: bool = False
     """Ask for whole files only: for small or local models."""
-    demo_pace_s: float = Field(default=0.006, ge=0)
+    demo_pace_s: Annotated[float, Meta(ge=0)] = 0.006
     """About how long the demo model waits before each piece of its reply."""
-    prices: dict[str, Price] = {
-        "claude-opus-5-5": Price(input=4, output=20),
-        "claude-sonnet-5-5": Price(input=2, output=10),
-        "claude-haiku-5-5": Price(input=0.10, output=0.50),
-        "claude-fable-5-1": Price(input=10, output=50),
-    }
+    prices: Mapping[str, Price] = msgspec.field(default_factory=lambda: PRICES)
 
 
-class GenerationSettings(_Group):
+class GenerationSettings(_Group, frozen=True):
     """What a prompt may hold, and how often a reply is taken up again."""
 
-    context_tokens: int = Field(default=60_000, ge=1_000)
+    context_tokens: Annotated[int, Meta(ge=1_000)] = 60_000
     """Room for the project's files in a prompt, at about 4 bytes a token."""
-    recent_messages: int = Field(default=20, ge=0, le=100)
-    max_prompt_bytes: int = Field(default=200_000, ge=1_000)
-    max_continuations: int = Field(default=3, ge=0, le=10)
+    recent_messages: Annotated[int, Meta(ge=0, le=100)] = 20
+    max_prompt_bytes: Annotated[int, Meta(ge=1_000)] = 200_000
+    max_continuations: Annotated[int, Meta(ge=0, le=10)] = 3
     """How often a reply that was cut off is continued."""
-    max_reply_characters: int = Field(default=12_000_000, ge=10_000)
+    max_reply_characters: Annotated[int, Meta(ge=10_000)] = 12_000_000
 
 
-class ReviewSettings(_Group):
+class ReviewSettings(_Group, frozen=True):
     """What becomes of a finished run's changes."""
 
     mode: Literal["ask", "auto"] = "ask"
 
 
-class SandboxSettings(_Group):
+class SandboxSettings(_Group, frozen=True):
     """Where the model's code runs, and what it may use."""
 
     provider: Literal["local"] = "local"
-    lease_s: float = Field(default=1800.0, ge=10)
+    lease_s: Annotated[float, Meta(ge=10)] = 1800.0
     """A sandbox that nobody uses for this long ends."""
-    pool_size: int = Field(default=1, ge=0, le=4)
+    pool_size: Annotated[int, Meta(ge=0, le=4)] = 1
     """How many are kept warm once the first was asked for."""
-    memory_mb: int = Field(default=1536, ge=256)
-    disk_mb: int = Field(default=1024, ge=128)
-    processes: int = Field(default=512, ge=32)
-    start_timeout_s: float = Field(default=60.0, gt=0)
-    install_timeout_s: float = Field(default=180.0, gt=0)
-    prepare_timeout_s: float = Field(default=600.0, gt=0)
+    memory_mb: Annotated[int, Meta(ge=256)] = 1536
+    disk_mb: Annotated[int, Meta(ge=128)] = 1024
+    processes: Annotated[int, Meta(ge=32)] = 512
+    start_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
+    install_timeout_s: Annotated[float, Meta(gt=0)] = 180.0
+    prepare_timeout_s: Annotated[float, Meta(gt=0)] = 600.0
     """For the template's packages, fetched once for each machine."""
     registry_url: str | None = None
     """An npm registry; None: the one that npm is set up with."""
-    minimum_release_age_days: int = Field(default=7, ge=0)
+    minimum_release_age_days: Annotated[int, Meta(ge=0)] = 7
     """Younger versions of packages aren't installed."""
 
 
-class HttpSettings(_Group):
+class HttpSettings(_Group, frozen=True):
     """The HTTP API that the language server and `forge-lsp serve` mount."""
 
     enabled: bool = True
     host: str = "127.0.0.1"
-    port: int = Field(default=0, ge=0, le=65535)
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
     auth: bool = True
-    body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    body_limit_bytes: Annotated[int, Meta(ge=1024)] = 10 * 1024 * 1024
     allowed_hosts: tuple[str, ...] = ()
     """Host names beside localhost and the bound address under which it may be asked."""
     allowed_origins: tuple[str, ...] = ()
-    heartbeat_s: float = Field(default=5.0, gt=0)
-    stall_timeout_s: float = Field(default=300.0, gt=0)
+    heartbeat_s: Annotated[float, Meta(gt=0)] = 5.0
+    stall_timeout_s: Annotated[float, Meta(gt=0)] = 300.0
     """A client that takes nothing of its stream, or sends nothing of its body, for this long is
     let go."""
 
 
-class RunSettings(_Group):
+class RunSettings(_Group, frozen=True):
     """How runs are journalled."""
 
-    coalesce_s: float = Field(default=0.03, ge=0, le=0.05)
+    coalesce_s: Annotated[float, Meta(ge=0, le=0.05)] = 0.03
     """Text deltas that come within this time of each other become one event."""
-    max_active: int = Field(default=64, ge=1)
+    max_active: Annotated[int, Meta(ge=1)] = 64
     """Runs that may be under way at once in one process."""
-    listener_grace_s: float = Field(default=300.0, gt=0)
+    listener_grace_s: Annotated[float, Meta(gt=0)] = 300.0
     """A run that was asked for over HTTP and has no listener for this long is cancelled."""
 
 
-class Settings(BaseSettings):
+class Settings(msgspec.Struct, frozen=True):
     """All settings; made by `load`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="FORGE_",
-        env_nested_delimiter="_",
-        env_nested_max_split=1,
-        extra="ignore",
-        frozen=True,
-    )
-
-    home: Path | None = None
     database_url: str | None = None
-    token: SecretStr | None = None
+    token: Secret | None = None
     """The owner's token over HTTP, instead of the one on disk."""
     model: ModelSettings = ModelSettings()
     generation: GenerationSettings = GenerationSettings()
@@ -210,13 +226,17 @@ class Places:
 
 
 def load(
-    workspace: Path | None = None, editor: Mapping[str, Any] | None = None
+    workspace: Path | None = None,
+    editor: Mapping[str, Any] | None = None,
+    *,
+    ask_keyring: bool = True,
 ) -> tuple[Settings, Sequence[str]]:
     """Read every source and merge them, the nearer over the farther.
 
     `editor` is what the client sent for the section `forge`. The second of the pair tells, for
     people, what `forge.toml` asked for and wasn't given. Raises `InvalidRequest`, whose message
-    names the setting that is wrong.
+    names the setting that is wrong. Who needs no model's key can leave the keyring alone, which
+    is slow to ask.
     """
     asked = _read_toml(workspace / "forge.toml") if workspace else {}
     granted = {name: value for name, value in _leaves(asked) if name in WORKSPACE_MAY_SET}
@@ -225,47 +245,101 @@ def load(
         for name, _ in _leaves(asked)
         if name not in granted
     ]
-    files = (_nested(granted), _without_secrets(_read_toml(Places.find().config / "config.toml")))
-
-    class Layered(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            below = (_of_other_tools(), *files)
-            return (
-                init_settings,
-                env_settings,
-                *(InitSettingsSource(settings_cls, layer) for layer in below),
-            )
-
+    merged: Mapping[str, Any] = {}
+    for layer in (
+        _without_secrets(_read_toml(Places.find().config / "config.toml")),
+        _nested(granted),
+        _of_other_tools(),
+        _of_environment(),
+        _without_secrets(editor or {}),
+    ):
+        merged = _merged(merged, layer)
     try:
-        settings = Layered(**_without_secrets(editor or {}))
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        settings = msgspec.convert(merged, Settings, strict=False, dec_hook=_secret)
+    except msgspec.ValidationError as error:
+        place, what = _explained(error)
         raise InvalidRequest(
-            f"The setting forge.{place} is wrong: {first['msg']}.",
+            f"The setting forge.{place} is wrong: {what}.",
             remedy="Correct it in your editor's settings, the environment or forge.toml.",
         ) from error
-    except SettingsError as error:
+    if ask_keyring and settings.model.api_key is None and (key := _key_in_keyring()):
+        with_key = msgspec.structs.replace(settings.model, api_key=Secret(key))
+        settings = msgspec.structs.replace(settings, model=with_key)
+    return settings, notes
+
+
+def _merged(far: Mapping[str, Any], near: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(far)
+    for name, value in near.items():
+        below = both.get(name)
+        deeper = isinstance(below, Mapping) and isinstance(value, Mapping)
+        both[name] = _merged(cast("Any", below), cast("Any", value)) if deeper else value
+    return both
+
+
+def _of_environment() -> dict[str, Any]:
+    """`FORGE_<GROUP>_<NAME>`, and `FORGE_<NAME>` for what is in no group; an empty one is none."""
+    found: dict[str, Any] = {}
+    kinds = get_type_hints(Settings)
+    groups = {name: kind for name, kind in kinds.items() if isinstance(kind, type(_Group))}
+    for variable, value in os.environ.items():
+        if not variable.startswith("FORGE_") or not value:
+            continue
+        name = variable.removeprefix("FORGE_").lower()
+        group, _, field = name.partition("_")
+        if group in groups and field:
+            kind = get_type_hints(groups[group]).get(field)
+            found.setdefault(group, {})[field] = _from_text(variable, value, kind)
+        elif name in kinds and name not in groups:
+            found[name] = value
+    return found
+
+
+def _from_text(variable: str, value: str, kind: Any) -> Any:
+    if get_origin(kind) not in (tuple, Mapping):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
         raise InvalidRequest(
-            f"A setting in the environment can't be read: {error}.",
+            f"The variable {variable} of the environment can't be read: {error}.",
             remedy="Lists are written as JSON, as in FORGE_HTTP_ALLOWED_HOSTS='[\"a\"]'.",
         ) from error
-    return settings, notes
+
+
+def _secret(kind: type, value: object) -> Secret:
+    if kind is not Secret or not isinstance(value, str):
+        raise TypeError("Expected a text")
+    return Secret(value)
+
+
+def _explained(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Which setting is wrong, and what is wrong with it."""
+    what, _, path = str(error).partition(" - at `$.")
+    place = path.rstrip("`")
+    if what.startswith("Object contains unknown field"):
+        return f"{place}.{what.split('`')[1]}", "there is no such setting"
+    if what.startswith("Invalid enum value") and (choices := _choices(place)):
+        what = f"it may be {' or '.join(choices)}"
+    return place, what[0].lower() + what[1:]
+
+
+def _choices(place: str) -> list[str]:
+    """What may stand there, where that is one of a few words."""
+    kind: Any = Settings
+    for name in place.split("."):
+        kind = get_type_hints(kind)[name]
+    literals = (kind, *get_args(kind))
+    return [
+        f'"{word}"' for each in literals if get_origin(each) is Literal for word in get_args(each)
+    ]
 
 
 def _of_other_tools() -> dict[str, Any]:
     """The variables that the anthropic SDK's users already have set."""
     found = {
         "base_url": os.environ.get("ANTHROPIC_BASE_URL"),
-        "api_key": os.environ.get("ANTHROPIC_API_KEY") or _key_in_keyring(),
+        "api_key": os.environ.get("ANTHROPIC_API_KEY"),
     }
     return {"model": {name: value for name, value in found.items() if value}}
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from forge_lsp.ports import JournalEntry
+from forge_lsp.ports.store import JournalEntry
 from forge_lsp.store.sql import SqlStore, open_store
 
 
@@ -27,7 +27,7 @@ class GatedStore(SqlStore):
 async def open_gated_store(folder: Path) -> GatedStore:
     """A store on a database of its own in `folder`, with its gate open."""
     plain = await open_store(f"sqlite:///{folder}/forge.db")
-    store = GatedStore(plain._engine, plain._writer, plain._place)
+    store = GatedStore(plain._engine, plain._place)
     store.gate = asyncio.Event()
     store.gate.set()
     store.groups = []

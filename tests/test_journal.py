@@ -8,7 +8,7 @@ from gated_store import GatedStore, open_gated_store
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded, Stage
 from forge_lsp.journal import MAX_GROUP, Journal
-from forge_lsp.ports import RunRecord
+from forge_lsp.ports.store import RunRecord
 
 WAIT_S = 10
 
@@ -37,8 +37,16 @@ class Shown:
         self.seqs: list[int] = []
         self._journal = journal
 
-    def put(self, seq: int, run_id: str = "run_a") -> "asyncio.Future[None]":
-        return self._journal.put(run_id, Recorded(seq, 1, Stage(f"{seq}")), self._publish)
+    def put(self, seq: int, run_id: str = "run_a") -> None:
+        self._journal.put(run_id, Recorded(seq, 1, Stage(f"{seq}")), self._publish)
+
+    async def append(self, seq: int, run_id: str = "run_a") -> None:
+        self.put(seq, run_id)
+        await self.settle(run_id)
+
+    async def settle(self, run_id: str = "run_a") -> None:
+        async with asyncio.timeout(WAIT_S):
+            await self._journal.settle(run_id)
 
     def _publish(self, recorded: Recorded) -> None:
         self.seqs.append(recorded.seq)
@@ -67,13 +75,12 @@ async def test_nobody_sees_an_event_before_it_is_committed(
 ) -> None:
     store.gate.clear()
     shown = Shown(journal)
-    committed = shown.put(1)
+    appending = asyncio.create_task(shown.append(1))
     await until_committing(store)
     await steps()
-    assert (shown.seqs, committed.done(), await stored(store)) == ([], False, [])
+    assert (shown.seqs, appending.done(), await stored(store)) == ([], False, [])
     store.gate.set()
-    async with asyncio.timeout(WAIT_S):
-        await committed
+    await appending
     assert (shown.seqs, await stored(store)) == ([1], [1])
 
 
@@ -84,11 +91,11 @@ async def test_what_comes_during_a_commit_goes_together_in_the_next(
     shown = Shown(journal)
     shown.put(1)
     await until_committing(store)
-    last = [shown.put(seq) for seq in range(2, 42)][-1]
+    for seq in range(2, 42):
+        shown.put(seq)
     assert journal.backlog == 40
     store.gate.set()
-    async with asyncio.timeout(WAIT_S):
-        await last
+    await shown.settle()
     assert store.groups == [1, 40]
     assert shown.seqs == await stored(store) == list(range(1, 42))
     assert journal.backlog == 0
@@ -99,9 +106,9 @@ async def test_a_flood_is_committed_in_groups_of_bounded_size(
 ) -> None:
     shown = Shown(journal)
     count = 2 * MAX_GROUP + 7
-    last = [shown.put(seq) for seq in range(1, count + 1)][-1]
-    async with asyncio.timeout(WAIT_S):
-        await last
+    for seq in range(1, count + 1):
+        shown.put(seq)
+    await shown.settle()
     assert store.groups == [MAX_GROUP, MAX_GROUP, 7]
     assert shown.seqs == list(range(1, count + 1))
 
@@ -112,7 +119,7 @@ async def test_an_event_that_was_not_committed_is_not_shown(
     store.broken = StoreFailed("The disk is full.")
     shown = Shown(journal)
     with pytest.raises(StoreFailed, match="The disk is full"):
-        await shown.put(1)
+        await shown.append(1)
     assert shown.seqs == []
 
 
@@ -122,9 +129,9 @@ async def test_a_fault_of_the_store_is_told_as_a_failure_of_the_store(
     store.broken = RuntimeError("a bug")
     shown = Shown(journal)
     with pytest.raises(StoreFailed):
-        await shown.put(1)
+        await shown.append(1)
     store.broken = None
-    await shown.put(1, "run_b")
+    await shown.append(1, "run_b")
     assert await stored(store, "run_b") == [1]
 
 
@@ -134,13 +141,14 @@ async def test_a_run_that_lost_an_event_takes_no_other_run_with_it(
     shown = Shown(journal)
     store.broken = StoreFailed("The disk is full.")
     with pytest.raises(StoreFailed):
-        await shown.put(1, "run_a")
+        await shown.append(1, "run_a")
     store.broken = None
-    lost, kept = shown.put(2, "run_a"), shown.put(1, "run_b")
-    async with asyncio.timeout(WAIT_S):
-        await kept
+    shown.put(2, "run_a")
+    shown.put(1, "run_b")
+    await shown.settle("run_b")
     with pytest.raises(StoreFailed, match="The disk is full"):
-        await lost
+        await shown.settle("run_a")
+    assert shown.seqs == [1]
     assert (await stored(store, "run_a"), await stored(store, "run_b")) == ([], [1])
 
 
@@ -174,10 +182,28 @@ async def test_closing_ends_though_nothing_can_be_committed(
 ) -> None:
     store.broken = StoreFailed("The disk is full.")
     shown = Shown(journal)
-    put = [shown.put(seq) for seq in range(1, 4)]
+    for seq in range(1, 4):
+        shown.put(seq)
     async with asyncio.timeout(WAIT_S):
         await journal.close()
-    assert all(isinstance(each.exception(), StoreFailed) for each in put)
+    with pytest.raises(StoreFailed):
+        await shown.settle()
+    assert shown.seqs == []
+
+
+async def test_one_who_stops_waiting_takes_nobody_with_him(
+    journal: Journal, store: GatedStore
+) -> None:
+    store.gate.clear()
+    shown = Shown(journal)
+    stopping = asyncio.create_task(shown.append(1))
+    waiting = asyncio.create_task(shown.settle())
+    await until_committing(store)
+    stopping.cancel()
+    await asyncio.wait([stopping])
+    store.gate.set()
+    await waiting
+    assert shown.seqs == await stored(store) == [1]
 
 
 async def test_a_journal_that_nothing_was_put_into_closes(journal: Journal) -> None:

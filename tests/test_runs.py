@@ -1,6 +1,4 @@
 import asyncio
-import os
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -27,8 +25,9 @@ from forge_lsp.events import (
     Stage,
     TextDelta,
 )
-from forge_lsp.ports import RunRecord
-from forge_lsp.runs import PAGE, Run, Runs, Work, is_alive, this_process
+from forge_lsp.ports.store import RunRecord
+from forge_lsp.processes import this_process
+from forge_lsp.runs import PAGE, Run, Runs, Work
 from forge_lsp.settings import Places, Settings
 from forge_lsp.store.sql import default_url, open_store
 
@@ -588,25 +587,6 @@ async def test_runs_are_found_by_project_and_the_newest_first(runs: Runs) -> Non
     assert {each.id for each in await runs.recent(limit=10)} == {one.id, other.id}
     assert [each.id for each in await runs.recent(limit=10, project="file:///app")] == [one.id]
     waiting.go_on.set()
-
-
-def test_this_process_is_alive() -> None:
-    assert this_process().startswith(f"{os.getpid()}:")
-    assert is_alive(this_process())
-
-
-@pytest.mark.parametrize("owner", ["", "1", ":", "1:", "x:1", "-1:5", f"{os.getpid()}:1", "²:1"])
-def test_anything_that_names_no_living_process_is_dead(owner: str) -> None:
-    assert not is_alive(owner)
-
-
-def test_a_process_that_has_ended_is_dead() -> None:
-    with subprocess.Popen(["sleep", "60"]) as process:
-        stat = Path(f"/proc/{process.pid}/stat").read_text()
-        owner = f"{process.pid}:{stat.rpartition(')')[2].split()[19]}"
-        assert is_alive(owner)
-        process.kill()
-    assert not is_alive(owner)
 
 
 async def test_a_run_whose_process_died_is_interrupted_when_an_engine_opens(

@@ -7,7 +7,7 @@ from typing import Self
 from forge_lsp import events
 from forge_lsp.errors import ForgeError
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Sandbox
+from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.runs import Run
 
 _File = tuple[ProjectPath, bytes | None]

@@ -11,7 +11,8 @@ from forge_lsp.changes.sets import FileChange
 from forge_lsp.errors import InvalidRequest
 from forge_lsp.events import RunFinished
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Sandbox, Workspace
+from forge_lsp.ports.sandbox import Sandbox
+from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Run
 
 

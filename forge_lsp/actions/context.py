@@ -17,7 +17,8 @@ from forge_lsp.generation.selection import (
     selection_prompt,
 )
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Files, Message, Model, ModelDone, ModelRequest, TextPiece
+from forge_lsp.ports.model import Message, Model, ModelDone, ModelRequest, TextPiece
+from forge_lsp.ports.workspace import Files
 from forge_lsp.runs import Run
 
 SELECT_SYSTEM = (

@@ -12,7 +12,7 @@ from forge_lsp.generation import reply
 from forge_lsp.generation.edits import BlockFailure, apply_blocks, elides_code, needs_whole_file
 from forge_lsp.generation.packages import imported_packages
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Files, Workspace
+from forge_lsp.ports.workspace import Files, Workspace
 from forge_lsp.runs import Run
 
 NO_TEXT = "it is not UTF-8 text"

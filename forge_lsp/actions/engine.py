@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.review import Reviews
 from forge_lsp.actions.sandboxes import Sandboxes
-from forge_lsp.ports import Model, Store
+from forge_lsp.ports.model import Model
+from forge_lsp.ports.store import Store
 from forge_lsp.runs import Runs
 from forge_lsp.settings import Places, Settings
 

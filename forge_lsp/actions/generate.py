@@ -19,7 +19,9 @@ from forge_lsp.errors import InvalidRequest
 from forge_lsp.events import RunFinished
 from forge_lsp.generation.prompts import project_context, request_text, system_prompt
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Message, Model, ModelDone, ModelRequest, Sandbox, Workspace
+from forge_lsp.ports.model import Message, Model, ModelDone, ModelRequest
+from forge_lsp.ports.sandbox import Sandbox
+from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Run
 
 

@@ -8,7 +8,7 @@ from forge_lsp import events
 from forge_lsp.changes.texts import as_bytes
 from forge_lsp.errors import ForgeError, InvalidRequest
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import InstallReport, Sandbox
+from forge_lsp.ports.sandbox import InstallReport, Sandbox
 from forge_lsp.runs import Run
 
 PACKAGE_JSON = ProjectPath.parse("package.json")

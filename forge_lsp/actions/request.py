@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from forge_lsp.errors import InvalidRequest
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Files, Message, Workspace
+from forge_lsp.ports.model import Message
+from forge_lsp.ports.workspace import Files, Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from forge_lsp.changes.sets import ChangeSet, FileChange
 from forge_lsp.errors import ChangedSince, Conflict, NotFound
 from forge_lsp.events import RunFinished
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Store, Workspace, WorkspaceAnswer, WorkspaceEdit
+from forge_lsp.ports.store import Store
+from forge_lsp.ports.workspace import Workspace, WorkspaceAnswer, WorkspaceEdit
 from forge_lsp.runs import Run, Runs
 from forge_lsp.settings import ReviewSettings
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.packages import PACKAGE_JSON, listed_packages
 from forge_lsp.errors import ForgeError, NotFound
-from forge_lsp.ports import Files, Sandbox, SandboxProvider, StageSink
+from forge_lsp.ports.sandbox import Sandbox, SandboxProvider, StageSink
+from forge_lsp.ports.workspace import Files
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Files
+from forge_lsp.ports.workspace import Files
 
 PROJECT_MARKS = frozenset({"package.json", "index.html", "pyproject.toml", "cargo.toml", "go.mod"})
 FEW = 5

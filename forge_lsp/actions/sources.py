@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from forge_lsp.errors import NotFound
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Files, Sandbox
+from forge_lsp.ports.sandbox import Sandbox
+from forge_lsp.ports.workspace import Files
 
 
 @dataclass(frozen=True, slots=True)

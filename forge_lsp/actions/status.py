@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import forge_lsp
 from forge_lsp.actions.engine import Engine
 from forge_lsp.errors import ForgeError
-from forge_lsp.ports import IsolationReport
+from forge_lsp.ports.sandbox import IsolationReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ def owner_token(settings: Settings, places: Places) -> str:
     Raises `StoreFailed` where it can't be kept.
     """
     if settings.token is not None:
-        return settings.token.get_secret_value()
+        return settings.token.reveal()
     path = places.state / "token"
     try:
         return _read(path) or _make(path)

@@ -3,7 +3,7 @@
 from forge_lsp.generation import reply
 from forge_lsp.generation.continuation import Joint
 from forge_lsp.generation.parser import ReplyParser
-from forge_lsp.ports import Message
+from forge_lsp.ports.model import Message
 
 
 class Transcript:

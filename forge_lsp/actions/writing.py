@@ -9,7 +9,7 @@ from forge_lsp.actions.drafts import Drafts
 from forge_lsp.actions.transcript import Transcript
 from forge_lsp.generation.continuation import continuation_prompt
 from forge_lsp.generation.prompts import repair_prompt, whole_file_prompt
-from forge_lsp.ports import Message, Model, ModelDone, ModelRequest, Retrying, TextPiece
+from forge_lsp.ports.model import Message, Model, ModelDone, ModelRequest, Retrying, TextPiece
 from forge_lsp.runs import Run
 from forge_lsp.settings import GenerationSettings
 

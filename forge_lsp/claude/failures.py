@@ -141,7 +141,7 @@ def _said(error: APIStatusError, settings: ModelSettings) -> str:
 
 def _safe(words: str, settings: ModelSettings) -> str:
     """`words` on one line, cut short, and without anything that is or looks like a key."""
-    if settings.api_key and (key := settings.api_key.get_secret_value()):
+    if settings.api_key and (key := settings.api_key.reveal()):
         words = words.replace(key, "…")
     words = " ".join(whole_characters(_KEY_LIKE.sub("…", words)).split())
     if len(words) <= MAX_QUOTED_CHARACTERS:

@@ -11,7 +11,7 @@ from anthropic.types import RawMessageStopEvent
 from forge_lsp.claude.failures import EXPLAINED, EndedEarly, Failure, explain
 from forge_lsp.claude.params import message_params, model_for
 from forge_lsp.claude.reply import Reply
-from forge_lsp.ports import ModelEvent, ModelInfo, ModelRequest, Retrying, TextPiece
+from forge_lsp.ports.model import ModelEvent, ModelInfo, ModelRequest, Retrying, TextPiece
 from forge_lsp.settings import ModelSettings
 
 FIRST_RETRY_DELAY_S = 1.0
@@ -40,7 +40,7 @@ class ClaudeModel:
         return self._info
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """See `ports.Model.stream`; `Retrying.attempt` counts from 1 and is the one to come."""
+        """See the port `Model`; `Retrying.attempt` counts from 1 and is the one to come."""
         model = model_for(request, self._settings)
         attempts = self._settings.attempts
         for attempt in range(1, attempts + 1):

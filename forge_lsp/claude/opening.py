@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from forge_lsp.errors import ModelKeyRejected, ModelUnreachable
-from forge_lsp.ports import Model, ModelInfo
+from forge_lsp.ports.model import Model, ModelInfo
 from forge_lsp.settings import ModelSettings, Price, Settings
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _anthropic_client(settings: ModelSettings) -> "AsyncAnthropic":
 
     base_url = settings.base_url or DEFAULT_BASE_URL
     scheme, host = _scheme_and_host(base_url)
-    key = settings.api_key.get_secret_value() if settings.api_key else None
+    key = settings.api_key.reveal() if settings.api_key else None
     if scheme == "http" and not key:
         # A server in the local network takes any key, and shall not be sent, in clear text, one
         # that the SDK finds elsewhere.

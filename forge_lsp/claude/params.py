@@ -13,7 +13,7 @@ from anthropic.types import (
 )
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
 
-from forge_lsp.ports import ModelRequest
+from forge_lsp.ports.model import ModelRequest
 from forge_lsp.settings import ModelSettings
 
 

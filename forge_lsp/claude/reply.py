@@ -14,7 +14,7 @@ from anthropic.types import (
     TextDelta,
 )
 
-from forge_lsp.ports import ModelDone, StopReason, TokenUsage
+from forge_lsp.ports.model import ModelDone, StopReason, TokenUsage
 from forge_lsp.settings import Price
 
 CACHE_READ_FACTOR = 0.1

@@ -136,16 +136,17 @@ def serve(
 
     Once it is ready, one line of JSON on stdout tells its URL and process id.
     """
+    import msgspec
+
     from forge_lsp.cli.serve import serve as serve_until_told
     from forge_lsp.settings import Places, load
 
     _log_as(log_level, log_file)
     settings, _ = load()
     given = {"host": host, "port": port, "auth": False if no_auth else None}
-    http = settings.http.model_copy(
-        update={name: value for name, value in given.items() if value is not None}
-    )
-    settings = settings.model_copy(update={"http": http})
+    changed = {name: value for name, value in given.items() if value is not None}
+    http = msgspec.structs.replace(settings.http, **changed)
+    settings = msgspec.structs.replace(settings, http=http)
     _run(serve_until_told(settings, Places.find()))
 
 

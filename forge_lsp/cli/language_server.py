@@ -60,14 +60,16 @@ class HttpDoor:
             await self._doorway.close()
 
     def _prepare(self) -> "Doorway | None":
+        import msgspec
+
         from forge_lsp.actions.tokens import owner_token
         from forge_lsp.http.doorway import Doorway
         from forge_lsp.settings import Places, load
 
-        settings, _ = load()
+        settings, _ = load(ask_keyring=False)
         http = settings.http
         if self._port is not None:
-            http = http.model_copy(update={"port": self._port})
+            http = msgspec.structs.replace(http, port=self._port)
         if not http.enabled:
             return None
         token = owner_token(settings, Places.find()) if http.auth else None

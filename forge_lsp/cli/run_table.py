@@ -6,7 +6,7 @@ from datetime import datetime
 from rich.table import Table
 
 from forge_lsp.cli.terminal import printable
-from forge_lsp.ports import RunRecord
+from forge_lsp.ports.store import RunRecord
 
 MAX_TITLE = 60
 

@@ -10,13 +10,13 @@ import logging
 import socket
 from typing import TYPE_CHECKING
 
-from forge_lsp.actions.engine import Engine
-from forge_lsp.actions.late import Late
 from forge_lsp.errors import PortTaken
 from forge_lsp.http.access import Access, bracketed, check_authentication
 from forge_lsp.settings import HttpSettings
 
 if TYPE_CHECKING:
+    from forge_lsp.actions.engine import Engine
+    from forge_lsp.actions.late import Late
     from forge_lsp.http.server import Server
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ BACKLOG = 128
 class Doorway:
     """Where the API is reached; `token` is None where none is asked for."""
 
-    def __init__(self, engine: Late[Engine], settings: HttpSettings, token: str | None) -> None:
+    def __init__(self, engine: "Late[Engine]", settings: HttpSettings, token: str | None) -> None:
         self._engine = engine
         self._settings = settings
         self._token = token

@@ -16,7 +16,8 @@ from forge_lsp.http.bodies import ApplyBody, GenerateBody, GenerateContext, read
 from forge_lsp.http.sse import ApplyRendering, GenerateRendering, Payload, Rendering
 from forge_lsp.http.state import ATTENDANCE, STREAMS, account_of, engine_of
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Files, Message
+from forge_lsp.ports.model import Message
+from forge_lsp.ports.workspace import Files
 from forge_lsp.runs import Run
 
 

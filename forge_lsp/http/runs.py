@@ -11,7 +11,7 @@ from forge_lsp.errors import NotFound
 from forge_lsp.events import Outcome
 from forge_lsp.http.failures import json_answer
 from forge_lsp.http.state import account_of, engine_of
-from forge_lsp.ports import RunRecord
+from forge_lsp.ports.store import RunRecord
 
 CANCEL_WAIT_S = 1.0
 """How long a cancel waits for the run's last word before it answers that it goes on."""

@@ -13,7 +13,7 @@ from forge_lsp.http.bodies import (
 )
 from forge_lsp.http.failures import json_answer
 from forge_lsp.http.state import account_of, engine_of
-from forge_lsp.ports import Sandbox, SandboxCheck, SandboxDiagnostic
+from forge_lsp.ports.sandbox import Sandbox, SandboxCheck, SandboxDiagnostic
 
 log = logging.getLogger(__name__)
 

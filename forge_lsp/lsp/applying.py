@@ -16,7 +16,7 @@ from forge_lsp.changes.texts import as_bytes, as_text
 from forge_lsp.errors import PathRefused
 from forge_lsp.lsp.disk import write_file
 from forge_lsp.lsp.edits import file_edits, text_edits, text_of
-from forge_lsp.ports import WorkspaceAnswer, WorkspaceEdit
+from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 
 if TYPE_CHECKING:
     from forge_lsp.lsp.workspace import EditorWorkspace

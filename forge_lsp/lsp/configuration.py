@@ -60,11 +60,11 @@ class Configuration:
 
 
 def _load(root: Path | None, editor: Layer) -> "tuple[Settings, Places, Sequence[str]]":
-    # Pydantic is not on the way to `initialize`.
+    # What reads files is not on the way to `initialize`.
     from forge_lsp import settings
 
     loaded, notes = settings.load(root, editor)
-    return loaded, settings.Places.find(loaded.home), notes
+    return loaded, settings.Places.find(), notes
 
 
 def _mapping(value: object) -> Layer:

@@ -7,7 +7,7 @@ from lsprotocol import types
 from forge_lsp.lsp.documents import lines_of_document
 from forge_lsp.lsp.workspace import EditorWorkspace
 from forge_lsp.paths import ProjectPath, is_allowed
-from forge_lsp.ports import DiagnosticsReport, SandboxDiagnostic
+from forge_lsp.ports.sandbox import DiagnosticsReport, SandboxDiagnostic
 
 SOURCE = "forge"
 _SEVERITIES = {

@@ -14,7 +14,7 @@ from forge_lsp.paths import ProjectPath
 if TYPE_CHECKING:
     from forge_lsp.actions.engine import Engine
     from forge_lsp.actions.request import Selection
-    from forge_lsp.ports import Sandbox
+    from forge_lsp.ports.sandbox import Sandbox
 
 HOW_TO_ASK = (
     'Give it as {"prompt": "add a reset button"}, or write the comment '

@@ -14,7 +14,7 @@ from forge_lsp.lsp.workspace import EditorWorkspace
 if TYPE_CHECKING:
     from forge_lsp.actions.engine import Engine
     from forge_lsp.events import RunFinished
-    from forge_lsp.ports import Sandbox
+    from forge_lsp.ports.sandbox import Sandbox
     from forge_lsp.runs import Run
 
 OWNER = "owner"

@@ -17,7 +17,7 @@ from forge_lsp.lsp.disk import read_file, real_path
 from forge_lsp.lsp.documents import Changes, ExactWorkspace
 from forge_lsp.lsp.listing import Listing, list_folder
 from forge_lsp.paths import ProjectPath, is_allowed
-from forge_lsp.ports import WorkspaceAnswer, WorkspaceEdit
+from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 
 
 class EditorWorkspace:

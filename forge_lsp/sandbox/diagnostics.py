@@ -12,7 +12,7 @@ import aiohttp
 
 from forge_lsp.errors import ForgeError, SandboxFailed
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import DiagnosticsReport, SandboxCheck, SandboxDiagnostic
+from forge_lsp.ports.sandbox import DiagnosticsReport, SandboxCheck, SandboxDiagnostic
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.vite_errors import (
     MAX_MESSAGE_CHARACTERS,

@@ -9,7 +9,7 @@ from typing import Any
 
 from forge_lsp.errors import NotFound, PathRefused, SandboxFailed
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import FailedPackage, InstalledPackage, InstallReport
+from forge_lsp.ports.sandbox import FailedPackage, InstalledPackage, InstallReport
 from forge_lsp.sandbox import packages, packuments
 from forge_lsp.sandbox.files import read_file
 from forge_lsp.sandbox.npm import Npm, NpmResult

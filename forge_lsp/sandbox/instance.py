@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from forge_lsp.errors import SandboxFailed, SandboxGone
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import DiagnosticsReport, InstallReport
+from forge_lsp.ports.sandbox import DiagnosticsReport, InstallReport
 from forge_lsp.sandbox import files
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.diagnostics import diagnose

@@ -12,7 +12,7 @@ from typing import Any
 
 from forge_lsp.errors import IsolationUnavailable, SandboxFailed
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import IsolationReport, Sandbox, StageSink
+from forge_lsp.ports.sandbox import IsolationReport, Sandbox, StageSink
 from forge_lsp.sandbox import source
 from forge_lsp.sandbox.folders import ServerFolder, copy_tree, remove_tree
 from forge_lsp.sandbox.installs import Installer

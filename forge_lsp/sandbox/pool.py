@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from forge_lsp.errors import ForgeError
-from forge_lsp.ports import StageSink
+from forge_lsp.ports.sandbox import StageSink
 from forge_lsp.sandbox.instance import LocalSandbox
 
 log = logging.getLogger(__name__)

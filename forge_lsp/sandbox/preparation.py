@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from forge_lsp.errors import SandboxFailed
-from forge_lsp.ports import StageSink
+from forge_lsp.ports.sandbox import StageSink
 from forge_lsp.sandbox import dev_server, proxy, template
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import remove_tree

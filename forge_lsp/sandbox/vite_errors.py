@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from forge_lsp.paths import ProjectPath, is_allowed
-from forge_lsp.ports import SandboxDiagnostic
+from forge_lsp.ports.sandbox import SandboxDiagnostic
 
 MAX_MESSAGE_CHARACTERS = 4_000
 MAX_LABEL_CHARACTERS = 80

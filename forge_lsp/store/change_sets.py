@@ -5,8 +5,7 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, RowMapping, Select, delete, insert, select
 
 from forge_lsp.changes.sets import ChangeSet, FileChange
 from forge_lsp.paths import ProjectPath
@@ -22,7 +21,7 @@ _files = schema.file_changes.c
 _blobs = schema.blobs.c
 
 
-async def save(connection: AsyncConnection, change_set: ChangeSet) -> None:
+def save(connection: Connection, change_set: ChangeSet) -> None:
     """Write the set in place of what was kept under its id."""
     contents: dict[str, bytes] = {}
     rows: list[dict[str, Any]] = []
@@ -36,9 +35,9 @@ async def save(connection: AsyncConnection, change_set: ChangeSet) -> None:
         for name in _CONTENTS:
             row[name] = _noted(getattr(change, name), contents)
         rows.append(row)
-    await _write_blobs(connection, contents)
-    await connection.execute(delete(schema.change_sets).where(_sets.id == change_set.id))
-    await connection.execute(
+    _write_blobs(connection, contents)
+    connection.execute(delete(schema.change_sets).where(_sets.id == change_set.id))
+    connection.execute(
         insert(schema.change_sets),
         {
             "id": change_set.id,
@@ -48,21 +47,19 @@ async def save(connection: AsyncConnection, change_set: ChangeSet) -> None:
         },
     )
     if rows:
-        await connection.execute(insert(schema.file_changes), rows)
+        connection.execute(insert(schema.file_changes), rows)
 
 
-async def one(connection: AsyncConnection, change_set_id: str) -> ChangeSet | None:
+def one(connection: Connection, change_set_id: str) -> ChangeSet | None:
     """The set of this id."""
-    found = await _load(connection, select(_sets.id).where(_sets.id == change_set_id))
+    found = _load(connection, select(_sets.id).where(_sets.id == change_set_id))
     return found[0] if found else None
 
 
-async def newest(connection: AsyncConnection, project: str, limit: int) -> Sequence[ChangeSet]:
+def newest(connection: Connection, project: str, limit: int) -> Sequence[ChangeSet]:
     """The project's newest sets first."""
     ids = select(_sets.id).where(_sets.project == project)
-    return await _load(
-        connection, ids.order_by(_sets.created_at.desc(), _sets.id.desc()).limit(limit)
-    )
+    return _load(connection, ids.order_by(_sets.created_at.desc(), _sets.id.desc()).limit(limit))
 
 
 def _noted(content: bytes | None, contents: dict[str, bytes]) -> str | None:
@@ -74,46 +71,46 @@ def _noted(content: bytes | None, contents: dict[str, bytes]) -> str | None:
     return digest
 
 
-async def _write_blobs(connection: AsyncConnection, contents: Mapping[str, bytes]) -> None:
+def _write_blobs(connection: Connection, contents: Mapping[str, bytes]) -> None:
     """Write the contents that aren't there; asking first saves sending the others."""
     there: set[str] = set()
     for hashes in _batches(list(contents)):
-        there.update(await connection.scalars(select(_blobs.hash).where(_blobs.hash.in_(hashes))))
+        there.update(connection.scalars(select(_blobs.hash).where(_blobs.hash.in_(hashes))))
     for digest in contents.keys() - there:
         # Another process may have written it meanwhile.
-        await connection.execute(
+        connection.execute(
             engine.insert_new(connection, schema.blobs),
             {"hash": digest, "content": contents[digest]},
         )
 
 
-async def _load(connection: AsyncConnection, ids: Select[tuple[str]]) -> list[ChangeSet]:
+def _load(connection: Connection, ids: Select[tuple[str]]) -> list[ChangeSet]:
     """The sets with these ids, the newest first.
 
     One statement reads a set with its files, so that none is seen half saved; contents are never
     changed once written, so they may be read after.
     """
     chosen = ids.subquery()
-    found = await connection.execute(
+    found = connection.execute(
         select(schema.change_sets, schema.file_changes)
         .join(chosen, chosen.c.id == _sets.id)
         .outerjoin(schema.file_changes, _files.change_set_id == _sets.id)
         .order_by(_sets.created_at.desc(), _sets.id.desc(), _files.position)
     )
     rows = found.mappings().all()
-    contents = await _read_blobs(connection, {row[name] for row in rows for name in _CONTENTS})
+    contents = _read_blobs(connection, {row[name] for row in rows for name in _CONTENTS})
     return [
         _change_set(list(of_one_set), contents)
         for _, of_one_set in groupby(rows, key=lambda row: row["id"])
     ]
 
 
-async def _read_blobs(
-    connection: AsyncConnection, hashes: set[str | None]
+def _read_blobs(
+    connection: Connection, hashes: set[str | None]
 ) -> Mapping[str | None, bytes | None]:
     contents: dict[str | None, bytes | None] = {None: None}
     for batch in _batches([digest for digest in hashes if digest is not None]):
-        found = await connection.execute(select(schema.blobs).where(_blobs.hash.in_(batch)))
+        found = connection.execute(select(schema.blobs).where(_blobs.hash.in_(batch)))
         contents.update((row.hash, row.content) for row in found)
     return contents
 

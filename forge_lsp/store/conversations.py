@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, insert, select
 
-from forge_lsp.ports import Message
+from forge_lsp.ports.model import Message
 from forge_lsp.store import schema
 
 _messages = schema.messages.c
@@ -17,13 +16,13 @@ _last = (
 )
 
 
-async def add(connection: AsyncConnection, conversation: str, messages: Sequence[Message]) -> None:
+def add(connection: Connection, conversation: str, messages: Sequence[Message]) -> None:
     """Put at least one message at the end of the conversation."""
     rows = [{"conversation": conversation, "role": m.role, "text": m.text} for m in messages]
-    await connection.execute(insert(schema.messages), rows)
+    connection.execute(insert(schema.messages), rows)
 
 
-async def last(connection: AsyncConnection, conversation: str, limit: int) -> Sequence[Message]:
+def last(connection: Connection, conversation: str, limit: int) -> Sequence[Message]:
     """The last `limit` messages, the oldest of them first."""
-    found = await connection.execute(_last, {"of": conversation, "most": limit})
+    found = connection.execute(_last, {"of": conversation, "most": limit})
     return [Message(role, text) for role, text in reversed(found.all())]

@@ -1,16 +1,14 @@
 """The database engine: the one place where SQLite and PostgreSQL differ."""
 
-import asyncio
 import os
 import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Table, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from forge_lsp.errors import StoreFailed
 from forge_lsp.settings import Places
@@ -28,9 +26,7 @@ def default_url(places: Places) -> str:
         places.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreFailed(f"The folder {places.state} can't be made.") from error
-    return URL.create(
-        "sqlite+aiosqlite", database=str(places.state / "forge.db")
-    ).render_as_string()
+    return URL.create("sqlite", database=str(places.state / "forge.db")).render_as_string()
 
 
 def parse_url(url: str) -> URL:
@@ -38,45 +34,43 @@ def parse_url(url: str) -> URL:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return parsed
-    if not parsed.database or ":memory:" in parsed.database or "uri" in parsed.query:
+    if not parsed.database or ":memory:" in parsed.database or "uri" in parsed.query or parsed.host:
         raise StoreFailed(
             "The database's URL names no file that can be written.",
             remedy="Give FORGE_DATABASE_URL the form sqlite:////path/to/file.db.",
         )
-    return parsed.set(drivername="sqlite+aiosqlite").update_query_dict(
+    return parsed.set(drivername="sqlite").update_query_dict(
         {"timeout": str(BUSY_TIMEOUT_S), **parsed.query}
     )
 
 
-def make_engine(url: URL) -> AsyncEngine:
+def make_engine(url: URL) -> Engine:
     """An engine whose connections are set up; a missing SQLite file is made, mode 0600."""
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, hide_parameters=True)
+        return create_engine(url, hide_parameters=True)
     _make_file(Path(url.database or ""))
     # The driver then begins each transaction at its first INSERT, UPDATE or DELETE and takes
     # the write lock at once: a lock that is only upgraded later can't be waited for.
-    engine = create_async_engine(
-        url, hide_parameters=True, connect_args={"isolation_level": "IMMEDIATE"}
-    )
-    event.listen(engine.sync_engine, "connect", _set_up)
+    engine = create_engine(url, hide_parameters=True, connect_args={"isolation_level": "IMMEDIATE"})
+    event.listen(engine, "connect", _set_up)
     return engine
 
 
-async def prepare(engine: AsyncEngine) -> None:
+def prepare(engine: Engine) -> None:
     """Switch a SQLite file to its write-ahead log, which it keeps from then on."""
     if engine.dialect.name == "sqlite":
-        await _use_write_ahead_log(engine, float(str(engine.url.query["timeout"])))
+        _use_write_ahead_log(engine, float(str(engine.url.query["timeout"])))
 
 
-async def lock_schema(connection: AsyncConnection) -> None:
+def lock_schema(connection: Connection) -> None:
     """Keep every other process from changing the schema until the transaction ends."""
     if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
-        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
 
 
-def insert_new(connection: AsyncConnection, table: Table) -> Any:
+def insert_new(connection: Connection, table: Table) -> Any:
     """An INSERT that passes over rows which are there already."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     return dialect.insert(table).on_conflict_do_nothing()
@@ -96,16 +90,16 @@ def _set_up(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-async def _use_write_ahead_log(engine: AsyncEngine, timeout_s: float) -> None:
+def _use_write_ahead_log(engine: Engine, timeout_s: float) -> None:
     # SQLite itself doesn't wait for its turn when two processes do this at once.
     deadline = time.monotonic() + timeout_s
-    async with engine.connect() as connection:
+    with engine.connect() as connection:
         while True:
             try:
-                await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
                 return
             except OperationalError as error:
                 code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
                 if code != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
-            await asyncio.sleep(_RETRY_S)
+            time.sleep(_RETRY_S)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Connection,
     Double,
     String,
     bindparam,
@@ -16,12 +17,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from forge_lsp import events
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Event, Recorded, RunFinished, Usage
-from forge_lsp.ports import JournalEntry, RunRecord
+from forge_lsp.ports.store import JournalEntry, RunRecord
 from forge_lsp.store import schema
 
 _INTERRUPTED = RunFinished(
@@ -69,12 +69,12 @@ _run_by_id = select(schema.runs).where(_runs.id == bindparam("run"))
 _open_runs = select(schema.runs).where(_runs.ended_at.is_(None))
 
 
-async def create_run(connection: AsyncConnection, run: RunRecord) -> None:
+def create_run(connection: Connection, run: RunRecord) -> None:
     """Write the record of a new run."""
-    await connection.execute(_insert_run, asdict(run))
+    connection.execute(_insert_run, asdict(run))
 
 
-async def append(connection: AsyncConnection, entries: Sequence[JournalEntry]) -> None:
+def append(connection: Connection, entries: Sequence[JournalEntry]) -> None:
     """Write the events and bring their runs' records up to date.
 
     Raises `StoreFailed`, or the database's own error, where one of the journals would get a gap
@@ -90,48 +90,44 @@ async def append(connection: AsyncConnection, entries: Sequence[JournalEntry]) -
             raise StoreFailed("A run's events came in the wrong order, and none was recorded.")
         advance["last"] = recorded.seq
         _account(advance, recorded.at, recorded.event)
-    await connection.execute(_insert_event, rows)
-    await connection.execute(_advance_run, list(advances.values()))
+    connection.execute(_insert_event, rows)
+    connection.execute(_advance_run, list(advances.values()))
 
 
-async def events_after(
-    connection: AsyncConnection, run_id: str, after: int, limit: int
-) -> Sequence[Recorded]:
+def events_after(connection: Connection, run_id: str, after: int, limit: int) -> Sequence[Recorded]:
     """Up to `limit` events of the run with `seq > after`, in order."""
-    found = await connection.execute(_page, {"run": run_id, "after": after, "most": limit})
+    found = connection.execute(_page, {"run": run_id, "after": after, "most": limit})
     return [Recorded(seq, at, events.decode(payload)) for seq, at, payload in found.all()]
 
 
-async def one_run(connection: AsyncConnection, run_id: str) -> RunRecord | None:
+def one_run(connection: Connection, run_id: str) -> RunRecord | None:
     """The record of one run."""
-    row = (await connection.execute(_run_by_id, {"run": run_id})).mappings().one_or_none()
+    row = connection.execute(_run_by_id, {"run": run_id}).mappings().one_or_none()
     return None if row is None else RunRecord(**row)
 
 
-async def newest_runs(
-    connection: AsyncConnection, limit: int, project: str | None
-) -> Sequence[RunRecord]:
+def newest_runs(connection: Connection, limit: int, project: str | None) -> Sequence[RunRecord]:
     """The newest runs first, of one project or of all."""
     query = select(schema.runs).order_by(_runs.started_at.desc(), _runs.id.desc()).limit(limit)
     if project is not None:
         query = query.where(_runs.project == project)
-    return [RunRecord(**row) for row in (await connection.execute(query)).mappings()]
+    return [RunRecord(**row) for row in connection.execute(query).mappings()]
 
 
-async def open_runs(connection: AsyncConnection) -> Sequence[RunRecord]:
+def open_runs(connection: Connection) -> Sequence[RunRecord]:
     """The runs that have not ended."""
-    return [RunRecord(**row) for row in (await connection.execute(_open_runs)).mappings()]
+    return [RunRecord(**row) for row in connection.execute(_open_runs).mappings()]
 
 
-async def interrupt(connection: AsyncConnection, orphans: Sequence[RunRecord]) -> Sequence[str]:
+def interrupt(connection: Connection, orphans: Sequence[RunRecord]) -> Sequence[str]:
     """End these runs as failed; gives the ids of those that hadn't gone on or ended meanwhile."""
     at = time.time_ns() // 1_000_000
     ended: list[str] = []
     for run in orphans:
         place = {"run": run.id, "before": run.last_seq, "at": at}
-        if (await connection.execute(_close_run, place)).rowcount == 1:
+        if connection.execute(_close_run, place).rowcount == 1:
             recorded = Recorded(run.last_seq + 1, at, _INTERRUPTED)
-            await connection.execute(_insert_event, _event_row(run.id, recorded))
+            connection.execute(_insert_event, _event_row(run.id, recorded))
             ended.append(run.id)
     return ended
 

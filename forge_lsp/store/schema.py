@@ -35,7 +35,7 @@ runs = Table(
     Index("runs_by_time", "started_at"),
     Index("runs_by_project", "project", "started_at"),
 )
-"""Its columns are the fields of `ports.RunRecord`."""
+"""Its columns are the fields of `ports.store.RunRecord`."""
 
 events = Table(
     "events",

@@ -1,16 +1,22 @@
-"""The store over SQL: SQLite on one machine, PostgreSQL for teams, by URL."""
+"""The store over SQL: SQLite on one machine, PostgreSQL for teams, by URL.
+
+The database's own calls block, so each piece of work is done whole on a thread: a step for every
+statement, as asynchronous drivers take it, costs more than the statement.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import URL, Connection, Engine
 
 from forge_lsp.changes.sets import ChangeSet
+from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded
-from forge_lsp.ports import JournalEntry, Message, RunRecord
+from forge_lsp.ports.model import Message
+from forge_lsp.ports.store import JournalEntry, RunRecord
 from forge_lsp.store import change_sets, conversations, journals, migrations
 from forge_lsp.store.engine import default_url, lock_schema, make_engine, parse_url, prepare
 from forge_lsp.store.failures import explained
@@ -21,6 +27,9 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_READERS = 4
+"""Reads that are under way at once; more wait for their turn."""
 
 
 async def open_store(url: str) -> "SqlStore":
@@ -33,14 +42,8 @@ async def open_store(url: str) -> "SqlStore":
         parsed = parse_url(url)
     place = _shown(parsed)
     with explained(place):
-        engine = make_engine(parsed)
-        try:
-            await prepare(engine)
-            await _upgrade(engine)
-            return SqlStore(engine, await engine.connect(), place)
-        except BaseException:
-            await engine.dispose()
-            raise
+        engine = await asyncio.to_thread(_prepared, parsed)
+    return SqlStore(engine, place)
 
 
 class SqlStore:
@@ -48,17 +51,18 @@ class SqlStore:
 
     What a method has written when it returns outlives the death of the process by any signal.
     With SQLite a crash of the whole machine can take the last commits, but never tears one
-    apart. Writes go one after another through one connection that stays open; reads go beside
-    them, each through its own, and never wait for a write. Whoever waits for either may be
-    cancelled; what was asked is then carried through all the same.
+    apart. Writes go one after another, on a thread of their own; reads go beside them and never
+    wait for a write. Whoever waits for either may be cancelled; what was asked is then carried
+    through all the same.
     """
 
-    def __init__(self, engine: AsyncEngine, writer: AsyncConnection, place: str) -> None:
+    def __init__(self, engine: Engine, place: str) -> None:
         self._engine = engine
-        self._writer = writer
         self._place = place
-        self._write_turn = asyncio.Lock()
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._writer = ThreadPoolExecutor(1, "database writer")
+        self._readers = ThreadPoolExecutor(_READERS, "database reader")
+        self._under_way: set[asyncio.Future[Any]] = set()
+        self._is_closed = False
 
     async def create_run(self, run: RunRecord) -> None:
         """Write the record of a new run."""
@@ -109,65 +113,77 @@ class SqlStore:
         return await self._read(conversations.last, conversation, limit)
 
     async def close(self) -> None:
-        """Finish what is under way, then close every connection."""
+        """Finish what is under way, then close every connection; what comes later is refused."""
+        self._is_closed = True
         if self._under_way:
             await asyncio.wait(self._under_way)
+        self._writer.shutdown()
+        self._readers.shutdown()
         with explained(self._place):
-            await self._writer.close()
-            await self._engine.dispose()
+            self._engine.dispose()
 
     async def _write(
         self,
-        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        work: Callable[Concatenate[Connection, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        async def in_turn() -> T:
-            with explained(self._place):
-                async with self._write_turn, self._writer.begin():
-                    return await work(self._writer, *args, **kwargs)
+        def in_turn() -> T:
+            with explained(self._place), self._engine.begin() as connection:
+                return work(connection, *args, **kwargs)
 
-        return await self._carry_through(in_turn())
+        return await self._carry_through(self._writer, in_turn)
 
     async def _read(
         self,
-        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        work: Callable[Concatenate[Connection, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        async def beside() -> T:
-            with explained(self._place):
-                async with self._engine.connect() as connection:
-                    return await work(connection, *args, **kwargs)
+        def beside() -> T:
+            with explained(self._place), self._engine.connect() as connection:
+                return work(connection, *args, **kwargs)
 
-        return await self._carry_through(beside())
+        return await self._carry_through(self._readers, beside)
 
-    async def _carry_through(self, work: Coroutine[Any, Any, T]) -> T:
-        # A connection whose user is cancelled is thrown away in the middle of its transaction,
-        # and SQLite keeps its lock until the garbage collector has found it.
-        task = asyncio.create_task(work, name="database access")
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+    async def _carry_through(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        if self._is_closed:
+            raise StoreFailed(f"The database {self._place} was closed: forge-lsp is ending.")
+        done = asyncio.get_running_loop().run_in_executor(threads, work)
+        self._under_way.add(done)
+        done.add_done_callback(self._under_way.discard)
         try:
-            return await asyncio.shield(task)
+            # Cancelled while it waits for its turn, the work itself would be dropped.
+            return await asyncio.shield(done)
         except asyncio.CancelledError:
-            task.add_done_callback(_log_failure)
+            done.add_done_callback(_log_failure)
             raise
 
 
-def _log_failure(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (error := task.exception()):
+def _log_failure(done: asyncio.Future[Any]) -> None:
+    if not done.cancelled() and (error := done.exception()):
         log.warning("what nobody waits for any more could not be done: %s", error)
 
 
-async def _upgrade(engine: AsyncEngine) -> None:
+def _prepared(url: URL) -> Engine:
+    engine = make_engine(url)
+    try:
+        prepare(engine)
+        _upgrade(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _upgrade(engine: Engine) -> None:
     newest = migrations.newest()
-    async with engine.connect() as connection:
-        if await connection.run_sync(migrations.current) == newest:
+    with engine.connect() as connection:
+        if migrations.current(connection) == newest:
             return
-    async with engine.begin() as connection:
-        await lock_schema(connection)
-        await connection.run_sync(migrations.upgrade, newest)
+    with engine.begin() as connection:
+        lock_schema(connection)
+        migrations.upgrade(connection, newest)
 
 
 def _shown(url: URL) -> str:

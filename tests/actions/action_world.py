@@ -20,7 +20,8 @@ from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.actions.sources import GivenFiles
 from forge_lsp.events import Event, FileApplied, RunFinished
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Model, SandboxProvider
+from forge_lsp.ports.model import Model
+from forge_lsp.ports.sandbox import SandboxProvider
 from forge_lsp.runs import Run, Runs
 from forge_lsp.settings import GenerationSettings, Places, ReviewSettings, Settings
 from forge_lsp.store.sql import open_store

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from forge_lsp.errors import ForgeError, NotFound, PackageRefused, SandboxFailed, SandboxGone
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import (
+from forge_lsp.ports.sandbox import (
     DiagnosticsReport,
     FailedPackage,
     InstalledPackage,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from forge_lsp.changes.merge import merge
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import WorkspaceAnswer, WorkspaceEdit
+from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 
 
 class MemoryWorkspace:

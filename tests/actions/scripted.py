@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from forge_lsp.errors import ModelFailed
-from forge_lsp.ports import (
+from forge_lsp.ports.model import (
     ModelDone,
     ModelEvent,
     ModelInfo,

@@ -13,7 +13,7 @@ from forge_lsp.actions.sources import SandboxFiles
 from forge_lsp.app import open_engine
 from forge_lsp.errors import InvalidRequest, ModelBusy, ModelKeyRejected
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Message, Retrying
+from forge_lsp.ports.model import Message, Retrying
 from forge_lsp.settings import GenerationSettings, ModelSettings, Places, RunSettings, Settings
 
 APP = b"function App() {\n  return <h1>Hello</h1>;\n}\nexport default App;\n"

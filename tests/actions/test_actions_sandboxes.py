@@ -11,8 +11,8 @@ from forge_lsp.actions.sandboxes import MAX_SYNCED_BYTES, Sandboxes
 from forge_lsp.actions.status import sentences, status
 from forge_lsp.actions.tokens import owner_token, same_token
 from forge_lsp.errors import NotFound, SandboxFailed, StoreFailed
-from forge_lsp.ports import SandboxProvider
-from forge_lsp.settings import Places, Settings
+from forge_lsp.ports.sandbox import SandboxProvider
+from forge_lsp.settings import Places, Settings, load
 
 
 def ignore(_: str) -> None:
@@ -125,7 +125,7 @@ def test_the_token_is_made_once_and_nobody_else_can_read_it(tmp_path: Path) -> N
 
 def test_the_token_that_is_set_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGE_TOKEN", "mine")
-    assert owner_token(Settings(), Places.find(tmp_path)) == "mine"
+    assert owner_token(load()[0], Places.find(tmp_path)) == "mine"
 
 
 def test_a_token_that_cant_be_kept_is_a_failure(tmp_path: Path) -> None:

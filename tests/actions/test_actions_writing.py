@@ -7,7 +7,7 @@ from action_world import DONE, a_world, edit, ending, file, of
 from scripted import Reply
 
 from forge_lsp import events
-from forge_lsp.ports import StopReason
+from forge_lsp.ports.model import StopReason
 from forge_lsp.settings import GenerationSettings
 
 LINES = [f"export const value{number} = {number};\n" for number in range(40)]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from forge_lsp.ports import Sandbox
+from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.sandbox.local import LocalProvider
 from forge_lsp.settings import Places, Settings
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from forge_lsp.events import Recorded, TextDelta
-from forge_lsp.ports import JournalEntry, RunRecord
+from forge_lsp.ports.store import JournalEntry, RunRecord
 from forge_lsp.runs import Runs
 from forge_lsp.store.sql import SqlStore, open_store
 

@@ -4,11 +4,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pydantic import SecretStr
-
 from forge_lsp.claude.opening import open_model
 from forge_lsp.generation.prompts import system_prompt
-from forge_lsp.ports import (
+from forge_lsp.ports.model import (
     Message,
     Model,
     ModelDone,
@@ -17,7 +15,7 @@ from forge_lsp.ports import (
     Retrying,
     TextPiece,
 )
-from forge_lsp.settings import ModelSettings, Settings
+from forge_lsp.settings import ModelSettings, Secret, Settings
 
 KEY = "sk-ant-test-key-1234567890"
 
@@ -28,7 +26,7 @@ async def claude_at(url: str, **changed: Any) -> AsyncGenerator[Model]:
     quick: dict[str, Any] = {
         "provider": "anthropic",
         "base_url": url,
-        "api_key": SecretStr(KEY),
+        "api_key": Secret(KEY),
         "attempts": 3,
         "max_retry_delay_s": 0.01,
         "idle_timeout_s": 5.0,

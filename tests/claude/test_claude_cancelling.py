@@ -8,7 +8,7 @@ from claude_asking import claude_at, events_of, request, text_of
 from claude_server import OPENING, Script, falls_silent, refuses, replies, serving
 
 from forge_lsp.claude import wire
-from forge_lsp.ports import Retrying, TextPiece
+from forge_lsp.ports.model import Retrying, TextPiece
 
 TALKING = falls_silent(*OPENING, wire.text_delta("Half"))
 

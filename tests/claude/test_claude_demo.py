@@ -36,8 +36,8 @@ from forge_lsp.generation.reply import (
 )
 from forge_lsp.generation.selection import SELECTION_SCHEMA, parse_selection, selection_prompt
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Message, ModelEvent, ModelRequest, TextPiece
-from forge_lsp.settings import Settings
+from forge_lsp.ports.model import Message, ModelEvent, ModelRequest, TextPiece
+from forge_lsp.settings import load
 
 COUNTER, TODO, DASHBOARD, LANDING = apps()
 EDITS = [pytest.param(app, edit, id=edit.words[0]) for app in apps() for edit in app.edits]
@@ -373,4 +373,4 @@ async def test_the_closed_stream_closes_its_generator():
 
 def test_the_pace_is_a_setting(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FORGE_MODEL_DEMO_PACE_S", "0")
-    assert Settings().model.demo_pace_s == 0
+    assert load()[0].model.demo_pace_s == 0

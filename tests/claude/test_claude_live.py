@@ -5,14 +5,14 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 
+import msgspec
 import pytest
 from claude_asking import end_of, events_of, request, text_of
-from pydantic import SecretStr
 
 from forge_lsp import settings
 from forge_lsp.claude.opening import open_model
 from forge_lsp.errors import ModelKeyRejected, ModelRequestRefused
-from forge_lsp.ports import Model, TextPiece
+from forge_lsp.ports.model import Model, TextPiece
 
 SMALL = "claude-haiku-5-5"
 SCHEMA = {
@@ -27,8 +27,8 @@ SCHEMA = {
 async def live(**changed: object) -> AsyncGenerator[Model]:
     loaded, _ = settings.load()
     chosen = {"provider": "anthropic", "code": SMALL, "select": SMALL, "max_output_tokens": 2048}
-    group = loaded.model.model_copy(update={**chosen, **changed})
-    model = await open_model(loaded.model_copy(update={"model": group}))
+    group = msgspec.structs.replace(loaded.model, **{**chosen, **changed})
+    model = await open_model(msgspec.structs.replace(loaded, model=group))
     try:
         yield model
     finally:
@@ -78,6 +78,6 @@ async def test_an_unknown_model_and_a_wrong_key_are_told_apart():
     async with live(code="claude-of-another-world") as model:
         with pytest.raises(ModelRequestRefused):
             await events_of(model)
-    async with live(api_key=SecretStr("sk-ant-wrong")) as model:
+    async with live(api_key=settings.Secret("sk-ant-wrong")) as model:
         with pytest.raises(ModelKeyRejected):
             await events_of(model)

@@ -8,7 +8,7 @@ from claude_asking import claude_at, end_of, events_of, text_of
 from claude_server import OPENING, Connection, breaks_off, replies, serving, streams
 
 from forge_lsp.claude import wire
-from forge_lsp.ports import TextPiece
+from forge_lsp.ports.model import TextPiece
 from forge_lsp.settings import Price
 
 

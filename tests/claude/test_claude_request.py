@@ -8,7 +8,7 @@ import pytest
 from claude_asking import KEY, claude_at, events_of, request
 from claude_server import Received, replies, serving
 
-from forge_lsp.ports import Message, ModelRequest
+from forge_lsp.ports.model import Message, ModelRequest
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 

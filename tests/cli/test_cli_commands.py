@@ -55,9 +55,7 @@ def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
 
 
 def test_a_failure_is_one_message_and_ends_with_1(tmp_path: Path) -> None:
-    ended = run(
-        tmp_path, "runs", more={"FORGE_DATABASE_URL": "sqlite+aiosqlite:////proc/none/forge.db"}
-    )
+    ended = run(tmp_path, "runs", more={"FORGE_DATABASE_URL": "sqlite:////proc/none/forge.db"})
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert ended.stderr.startswith("forge-lsp: ")

@@ -1,6 +1,7 @@
 """`forge-lsp demo`: the language server, an editor, the demo model and a real sandbox."""
 
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -111,9 +112,11 @@ def test_interrupted_in_the_middle_it_ends_with_130_and_leaves_nothing(
 
 
 def test_where_no_sandbox_can_be_it_says_why_and_what_to_do(home: Path) -> None:
-    empty = home / "empty"
-    empty.mkdir()
-    ended = run(home, "demo", "--once", more={"PATH": str(empty)})
+    without_node = home / "bin"
+    without_node.mkdir()
+    if bubblewrap := shutil.which("bwrap"):
+        (without_node / "bwrap").symlink_to(bubblewrap)
+    ended = run(home, "demo", "--once", more={"PATH": str(without_node)})
     assert ended.returncode == 1
     assert "Node" in ended.stderr
     assert "Install" in ended.stderr

@@ -17,7 +17,7 @@ from forge_lsp.actions.review import Reviews
 from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.app import open_engine
 from forge_lsp.http.doorway import Doorway
-from forge_lsp.ports import SandboxProvider
+from forge_lsp.ports.sandbox import SandboxProvider
 from forge_lsp.settings import HttpSettings, ModelSettings, Places, RunSettings, Settings
 
 TOKEN = "forge_test-token"

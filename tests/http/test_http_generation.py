@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from http_serving import TOKEN, Api, serving, settings, types
 
@@ -206,7 +207,7 @@ async def test_fields_that_nobody_knows_are_ignored(api: Api) -> None:
 
 async def test_more_runs_than_are_allowed_are_put_off(tmp_path: Path) -> None:
     chosen = settings(pace_s=5.0)
-    chosen = chosen.model_copy(update={"runs": RunSettings(max_active=1)})
+    chosen = msgspec.structs.replace(chosen, runs=RunSettings(max_active=1))
     async with (
         serving(tmp_path, chosen) as api,
         api.client.post(GENERATE, json={"prompt": COUNTER}) as first,

@@ -126,6 +126,7 @@ async def test_a_client_that_never_reads_holds_up_nobody_and_is_let_go(tmp_path:
             run = await _newest(api)
             async with asyncio.timeout(60):
                 await run.finished()
+            await until(lambda: run.listeners == 0)
             assert len(api.provider.made[0].contents) == len(FLOOD) + 3
             assert (await api.get("/api/health"))[0] == 200
             heard = await asyncio.to_thread(_read_to_the_end, deaf)

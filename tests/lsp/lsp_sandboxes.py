@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from forge_lsp.errors import NotFound, SandboxGone
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import (
+from forge_lsp.ports.sandbox import (
     DiagnosticsReport,
     InstalledPackage,
     InstallReport,

@@ -11,7 +11,7 @@ from loopback_registry import LoopbackRegistry, serve_registry
 
 from forge_lsp.errors import PackageRefused
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Sandbox
+from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.sandbox.instance import LocalSandbox
 from forge_lsp.sandbox.local import LocalProvider
 from forge_lsp.settings import Places, SandboxSettings, Settings

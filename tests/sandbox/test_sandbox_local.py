@@ -15,7 +15,7 @@ import pytest
 
 from forge_lsp.errors import NotFound, PackageRefused, SandboxFailed, SandboxGone
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Sandbox, SandboxProvider
+from forge_lsp.ports.sandbox import Sandbox, SandboxProvider
 from forge_lsp.sandbox.instance import LocalSandbox
 from forge_lsp.sandbox.local import LocalProvider
 from forge_lsp.sandbox.template import template_files

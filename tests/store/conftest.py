@@ -1,7 +1,9 @@
 """The contract suite runs over every kind of database; each test gets a fresh one."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from forge_lsp.events import Event, Recorded
-from forge_lsp.ports import JournalEntry, RunRecord, Store
+from forge_lsp.ports.store import JournalEntry, RunRecord, Store
 from forge_lsp.store.engine import make_engine, parse_url
 from forge_lsp.store.sql import open_store
 
@@ -42,17 +44,17 @@ async def store(open_another: OpenStore) -> Store:
 
 
 @pytest.fixture
-async def execute(database_url: str) -> AsyncIterator[Callable[[str], Awaitable[list[Any]]]]:
+def execute(database_url: str) -> Iterator[Callable[[str], Awaitable[list[Any]]]]:
     """Runs a statement of its own on the database, past the store; gives the rows."""
     engine = make_engine(parse_url(database_url))
 
-    async def run(statement: str) -> list[Any]:
-        async with engine.begin() as connection:
-            result = await connection.execute(text(statement))
+    def at_once(statement: str) -> list[Any]:
+        with engine.begin() as connection:
+            result = connection.execute(text(statement))
             return list(result) if result.returns_rows else []
 
-    yield run
-    await engine.dispose()
+    yield partial(asyncio.to_thread, at_once)
+    engine.dispose()
 
 
 @pytest.fixture

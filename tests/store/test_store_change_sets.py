@@ -10,7 +10,7 @@ import pytest
 from forge_lsp.changes.sets import ChangeSet, FileChange
 from forge_lsp.errors import StoreFailed
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports import Store
+from forge_lsp.ports.store import Store
 
 APP = ProjectPath.parse("src/App.tsx")
 LOGO = ProjectPath.parse("public/ü logo.png")

@@ -17,7 +17,8 @@ from sqlalchemy.pool import Pool
 
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Stage
-from forge_lsp.ports import JournalEntry, Message, RunRecord
+from forge_lsp.ports.model import Message
+from forge_lsp.ports.store import JournalEntry, RunRecord
 from forge_lsp.settings import Places
 from forge_lsp.store.sql import SqlStore, default_url, open_store
 
@@ -184,7 +185,7 @@ async def test_a_folder_that_is_missing_and_a_folder_for_a_file(tmp_path: Path):
         "nonsense with a hunter2",
         "nosuchdatabase://me:hunter2@127.0.0.1/forge",
         "postgresql+nosuchdriver://me:hunter2@127.0.0.1/forge",
-        "postgresql+asyncpg://me:hunter2@127.0.0.1:1/forge?ssl=disable",
+        "postgresql://me:hunter2@127.0.0.1:1/forge",
         "sqlite://me:hunter2@host/forge.db",
         "sqlite://",
         "sqlite:///:memory:",

@@ -17,7 +17,8 @@ from forge_lsp.events import (
     TextDelta,
     Usage,
 )
-from forge_lsp.ports import JournalEntry, Message, RunRecord, Store
+from forge_lsp.ports.model import Message
+from forge_lsp.ports.store import JournalEntry, RunRecord, Store
 
 MakeRun = Callable[..., RunRecord]
 MakeEntries = Callable[..., list[JournalEntry]]

@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from forge_lsp.errors import StoreFailed
-from forge_lsp.ports import Message, Store
+from forge_lsp.ports.model import Message
+from forge_lsp.ports.store import Store
 
 
 async def test_messages_come_back_in_the_order_they_were_added(store: Store):

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, create_engine
 
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded, Stage
-from forge_lsp.ports import JournalEntry, RunRecord
+from forge_lsp.ports.store import JournalEntry, RunRecord
 from forge_lsp.store import engine, migrations, schema
 from forge_lsp.store.sql import open_store
 
@@ -27,22 +26,22 @@ async def test_every_earlier_version_becomes_the_schema_of_today(
 ):
     if version is not None:
         before = engine.make_engine(engine.parse_url(database_url))
-        async with before.begin() as connection:
-            await engine.lock_schema(connection)
-            await connection.run_sync(migrations.upgrade, version)
-            assert await connection.run_sync(migrations.current) == version
-        await before.dispose()
+        with before.begin() as connection:
+            engine.lock_schema(connection)
+            migrations.upgrade(connection, version)
+            assert migrations.current(connection) == version
+        before.dispose()
 
     store = await open_store(database_url)
     await store.create_run(RunRecord("run_1", "generate", "", "file:///app", "me", 1))
     await store.append([JournalEntry("run_1", Recorded(1, 1, Stage("works")))])
     await store.close()
 
-    now = create_async_engine(engine.parse_url(database_url))
-    async with now.connect() as connection:
-        assert await connection.run_sync(_differences) == []
-        assert await connection.run_sync(migrations.current) == migrations.newest()
-    await now.dispose()
+    now = create_engine(engine.parse_url(database_url))
+    with now.connect() as connection:
+        assert _differences(connection) == []
+        assert migrations.current(connection) == migrations.newest()
+    now.dispose()
 
 
 def test_the_versions_are_numbered_without_gaps():
@@ -72,7 +71,7 @@ def _modules_after(statement: str) -> set[str]:
 
 
 def test_the_package_itself_loads_no_database_code():
-    assert not {"sqlalchemy", "alembic", "aiosqlite"} & _modules_after("import forge_lsp.store")
+    assert not {"sqlalchemy", "alembic"} & _modules_after("import forge_lsp.store")
 
 
 async def test_opening_an_up_to_date_database_does_not_load_alembic(database_url: str):

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from forge_lsp.events import TextDelta
-from forge_lsp.ports import RunRecord, Store
+from forge_lsp.ports.store import RunRecord, Store
 from forge_lsp.store.sql import open_store
 
 APPENDING = """
 import asyncio, itertools, os, sys
 from forge_lsp.events import Recorded, TextDelta
-from forge_lsp.ports import JournalEntry, RunRecord
+from forge_lsp.ports.store import JournalEntry, RunRecord
 from forge_lsp.store.sql import open_store
 
 async def main():
@@ -33,7 +33,7 @@ asyncio.run(main())
 
 OPENING = """
 import asyncio, sys
-from forge_lsp.ports import RunRecord
+from forge_lsp.ports.store import RunRecord
 from forge_lsp.store.sql import open_store
 
 async def main():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from forge_lsp.ports import RunRecord
+from forge_lsp.ports.store import RunRecord
 from forge_lsp.store.engine import make_engine, parse_url, prepare
 from forge_lsp.store.sql import open_store
 
@@ -33,8 +33,9 @@ async def test_the_log_is_switched_by_many_at_once(tmp_path: Path):
     for round_number in range(60):
         url = parse_url(f"sqlite:///{tmp_path}/{round_number}.db")
         engines = [make_engine(url) for _ in range(4)]
-        await asyncio.gather(*(prepare(engine) for engine in engines))
-        await asyncio.gather(*(engine.dispose() for engine in engines))
+        await asyncio.gather(*(asyncio.to_thread(prepare, engine) for engine in engines))
+        for engine in engines:
+            engine.dispose()
 
 
 async def test_a_reader_does_not_wait_for_a_writer(a_run: Callable[..., RunRecord], tmp_path: Path):

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from forge_lsp.errors import IsolationUnavailable, SandboxFailed
-from forge_lsp.ports import IsolationReport
+from forge_lsp.ports.sandbox import IsolationReport
 from forge_lsp.sandbox.isolation.arguments import sandbox_arguments
 from forge_lsp.sandbox.isolation.confined import Confined, Watch
 from forge_lsp.sandbox.isolation.diagnosis import explain
