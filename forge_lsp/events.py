@@ -30,7 +30,7 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).removeprefix("_")
 
 
-class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=_snake):
+class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=_snake):
     """An event's JSON form names its class in `type`, in snake case."""
 
 
@@ -180,7 +180,7 @@ Event = (
 )
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event with its place in the journal of its run."""
 
     seq: int

@@ -61,7 +61,6 @@ class SqlStore:
         self._place = place
         self._writer = ThreadPoolExecutor(1, "database writer")
         self._readers = ThreadPoolExecutor(_READERS, "database reader")
-        self._under_way: set[asyncio.Future[Any]] = set()
         self._is_closed = False
 
     async def create_run(self, run: RunRecord) -> None:
@@ -115,12 +114,7 @@ class SqlStore:
     async def close(self) -> None:
         """Finish what is under way, then close every connection; what comes later is refused."""
         self._is_closed = True
-        if self._under_way:
-            await asyncio.wait(self._under_way)
-        self._writer.shutdown()
-        self._readers.shutdown()
-        with explained(self._place):
-            self._engine.dispose()
+        await asyncio.to_thread(self._end)
 
     async def _write(
         self,
@@ -149,20 +143,38 @@ class SqlStore:
     async def _carry_through(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         if self._is_closed:
             raise StoreFailed(f"The database {self._place} was closed: forge-lsp is ending.")
-        done = asyncio.get_running_loop().run_in_executor(threads, work)
-        self._under_way.add(done)
-        done.add_done_callback(self._under_way.discard)
-        try:
-            # Cancelled while it waits for its turn, the work itself would be dropped.
-            return await asyncio.shield(done)
-        except asyncio.CancelledError:
-            done.add_done_callback(_log_failure)
-            raise
+        loop = asyncio.get_running_loop()
+        # A future of its own: to cancel an executor's drops the work that waits for its turn.
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def carry_out() -> None:
+            try:
+                result = work()
+            except Exception as error:  # noqa: BLE001 - Whoever asked raises it.
+                loop.call_soon_threadsafe(_fail, answer, error)
+            else:
+                loop.call_soon_threadsafe(_succeed, answer, result)
+
+        threads.submit(carry_out)
+        return await answer
+
+    def _end(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        with explained(self._place):
+            self._engine.dispose()
 
 
-def _log_failure(done: asyncio.Future[Any]) -> None:
-    if not done.cancelled() and (error := done.exception()):
+def _succeed(answer: asyncio.Future[T], result: T) -> None:
+    if not answer.done():
+        answer.set_result(result)
+
+
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    if answer.done():
         log.warning("what nobody waits for any more could not be done: %s", error)
+    else:
+        answer.set_exception(error)
 
 
 def _prepared(url: URL) -> Engine:
