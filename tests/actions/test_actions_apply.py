@@ -69,7 +69,7 @@ async def test_a_file_that_fails_doesnt_stop_the_others(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world:
         said = await apply_in(world, ApplyRequest(FILES, sandbox=sandbox))
     assert applied(said, "sandbox") == {BUTTON: False, STYLE: True}
-    assert of(events.FileApplied, said)[0].reason == "The disk is full."
+    assert of(events.FileApplied, said)[0].reason == "The sandbox's disk is full."
     assert (ending(said).outcome, ending(said).code) == ("failed", "not_applied")
 
 

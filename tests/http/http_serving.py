@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from http_sandboxes import MemoryProvider
+from memory_sandbox import MemoryProvider
 
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.late import Late

@@ -6,13 +6,14 @@ import pytest
 from http_serving import Api
 
 from forge_lsp.errors import IsolationUnavailable
+from forge_lsp.ports.sandbox import DiagnosticsReport, SandboxCheck, SandboxDiagnostic
 
 NO_SANDBOX = {"success": False, "error": "No active sandbox"}
 NOT_FOUND = {"success": False, "error": "Sandbox not found"}
 
 
 async def test_a_sandbox_is_made_and_its_status_told(api: Api) -> None:
-    made = {"sandboxId": "sb_1", "url": "http://preview.invalid/sb_1"}
+    made = {"sandboxId": "sb_1", "url": "http://127.0.0.1/sb_1/"}
     assert await api.post("/api/sandbox/create") == (200, {"success": True, **made})
     alive = {"success": True, "isAlive": True, **made}
     assert await api.get("/api/sandbox/status") == (200, alive)
@@ -54,12 +55,20 @@ async def test_a_sandbox_that_can_not_be_made_is_explained(api: Api) -> None:
 
 async def test_the_files_are_sorted_and_relative(api: Api) -> None:
     await api.post("/api/sandbox/create")
-    files = ["index.html", "package.json", "src/App.tsx"]
+    files = ["index.html", "package.json", "src/App.tsx", "vite.config.ts"]
     assert await api.get("/api/sandbox/files") == (200, {"success": True, "files": files})
 
 
 async def test_diagnostics_have_the_names_of_the_contract(api: Api) -> None:
     await api.post("/api/sandbox/create")
+    api.provider.made[0].report = DiagnosticsReport(
+        output="1 problem",
+        checks=(SandboxCheck("types", ok=False, detail="1 error", duration_ms=12),),
+        diagnostics=(
+            SandboxDiagnostic("src/App.tsx", 1, 2, "error", "TS1", "Wrong.", "tsc", 1, 5),
+            SandboxDiagnostic("src/App.tsx", 3, 4, "warning", "W1", "Odd.", "vite"),
+        ),
+    )
     status, answer = await api.post("/api/sandbox/diagnostics", {"sandboxId": "sb_1"})
     assert status == 200
     assert answer == {
@@ -105,7 +114,7 @@ async def test_killing_ends_the_one_named_and_leaves_the_others(api: Api) -> Non
     await api.post("/api/sandbox/create")
     killed = await api.post("/api/sandbox/kill", {"sandboxId": "sb_1"})
     assert killed == (200, {"success": True, "killed": ["sb_1"]})
-    assert [sandbox.alive for sandbox in api.provider.made] == [False, True]
+    assert [await sandbox.is_alive() for sandbox in api.provider.made] == [False, True]
     status, answer = await api.get("/api/sandbox/status?sandboxId=sb_1")
     assert (status, answer["isAlive"]) == (200, False)
     assert (await api.get("/api/sandbox/files?sandboxId=sb_1"))[0] == 500
@@ -137,7 +146,7 @@ async def test_a_kill_that_can_not_be_understood_ends_nothing(api: Api, data: by
     async with api.client.post("/api/sandbox/kill", data=data, headers=headers) as response:
         assert response.status == 400
         assert (await response.json())["success"] is False
-    assert api.provider.made[0].alive
+    assert await api.provider.made[0].is_alive()
 
 
 async def test_packages_are_installed(api: Api) -> None:

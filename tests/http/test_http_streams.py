@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from http_serving import TOKEN, Api, events_of, payloads, serving, settings, types, until
+from memory_sandbox import TEMPLATE
 
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded, RunStarted, Stage, TextDelta
@@ -127,7 +128,7 @@ async def test_a_client_that_never_reads_holds_up_nobody_and_is_let_go(tmp_path:
             async with asyncio.timeout(60):
                 await run.finished()
             await until(lambda: run.listeners == 0)
-            assert len(api.provider.made[0].contents) == len(FLOOD) + 3
+            assert len(api.provider.made[0].contents) == len(FLOOD) + len(TEMPLATE)
             assert (await api.get("/api/health"))[0] == 200
             heard = await asyncio.to_thread(_read_to_the_end, deaf)
             assert b'"status":"applied"' in heard

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from forge_lsp.actions.late import Late
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def open_engine(settings: "Settings", places: "Places") -> "Engine":
-    from lsp_sandboxes import MemoryProvider
+    from memory_sandbox import MemoryProvider
 
     from forge_lsp import app
     from forge_lsp.actions.review import Reviews

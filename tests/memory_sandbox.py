@@ -1,7 +1,7 @@
-"""Sandboxes over a dict: real implementations of the ports, in which nothing runs."""
+"""Sandboxes over a dict: the ports as they are meant, with nothing that runs."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from forge_lsp.errors import ForgeError, NotFound, PackageRefused, SandboxFailed, SandboxGone
 from forge_lsp.paths import ProjectPath
@@ -12,6 +12,7 @@ from forge_lsp.ports.sandbox import (
     InstallReport,
     IsolationReport,
     Sandbox,
+    SandboxDiagnostic,
     StageSink,
 )
 
@@ -25,7 +26,8 @@ VERSION = "1.2.3"
 
 
 class MemorySandbox:
-    """Has every package but those whose names start with `missing`."""
+    """Has every package but those whose names start with `missing`; a line that holds `BROKEN` is
+    a problem, as long as no other `report` is set."""
 
     def __init__(self, number: int) -> None:
         self._id = f"sb_{number}"
@@ -34,6 +36,8 @@ class MemorySandbox:
         self.installed: list[str] = []
         self.refuses: set[str] = set()
         """Paths that it won't write."""
+        self.is_full = False
+        self.report: DiagnosticsReport | None = None
         self.install_failure: ForgeError | None = None
         self.may_write = asyncio.Event()
         self.may_write.set()
@@ -66,8 +70,8 @@ class MemorySandbox:
     async def write(self, path: ProjectPath, content: bytes) -> None:
         self._check()
         await self.may_write.wait()
-        if path in self.refuses:
-            raise SandboxFailed("The disk is full.")
+        if self.is_full or path in self.refuses:
+            raise SandboxFailed("The sandbox's disk is full.")
         self.contents[path] = content
         self.written.append(path)
 
@@ -79,8 +83,9 @@ class MemorySandbox:
         self._check()
         if self.install_failure:
             raise self.install_failure
-        if any(spec.startswith("-") for spec in packages):
-            raise PackageRefused("A package is refused.")
+        for spec in packages:
+            if not spec.isprintable() or spec.startswith((".", "-")) or " " in spec:
+                raise PackageRefused(f"The package {spec!r} is refused.")
         self.installed += packages
         names = [spec[0] + spec[1:].partition("@")[0] for spec in packages]
         return InstallReport(
@@ -90,7 +95,10 @@ class MemorySandbox:
 
     async def diagnostics(self) -> DiagnosticsReport:
         self._check()
-        return DiagnosticsReport("", (), ())
+        if self.report is not None:
+            return self.report
+        found = [each for file in self.contents.items() for each in _broken_lines(*file)]
+        return DiagnosticsReport("", (), tuple(found))
 
     async def kill(self) -> None:
         self.is_killed = True
@@ -98,6 +106,14 @@ class MemorySandbox:
     def _check(self) -> None:
         if self.is_killed:
             raise SandboxGone("The sandbox has ended.")
+
+
+def _broken_lines(path: str, content: bytes) -> Iterator[SandboxDiagnostic]:
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+        before, broken, _ = line.partition("BROKEN")
+        if broken:
+            column = len(before.encode("utf-16-le")) // 2 + 1
+            yield SandboxDiagnostic(path, number, column, "error", "TS1", "It is broken.", "tsc")
 
 
 class MemoryProvider:
