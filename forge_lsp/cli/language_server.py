@@ -49,9 +49,9 @@ class HttpDoor:
         self._engine = engine
         self._doorway: Doorway | None = None
 
-    async def open(self) -> str:
+    async def open(self, settings: "Settings", places: "Places") -> str:
         """Start to listen; gives the URL, empty where the API is left out."""
-        self._doorway = await asyncio.to_thread(self._prepare)
+        self._doorway = await asyncio.to_thread(self._prepare, settings, places)
         return self._doorway.open() if self._doorway else ""
 
     async def close(self) -> None:
@@ -59,20 +59,18 @@ class HttpDoor:
         if self._doorway is not None:
             await self._doorway.close()
 
-    def _prepare(self) -> "Doorway | None":
+    def _prepare(self, settings: "Settings", places: "Places") -> "Doorway | None":
         import msgspec
 
         from forge_lsp.actions.tokens import owner_token
         from forge_lsp.http.doorway import Doorway
-        from forge_lsp.settings import Places, load
 
-        settings, _ = load(ask_keyring=False)
         http = settings.http
         if self._port is not None:
             http = msgspec.structs.replace(http, port=self._port)
         if not http.enabled:
             return None
-        token = owner_token(settings, Places.find()) if http.auth else None
+        token = owner_token(settings, places) if http.auth else None
         return Doorway(self._engine, http, token)
 
 

@@ -38,8 +38,14 @@ class Configuration:
     async def load(self, folder: str | None) -> "tuple[Settings, Places, Sequence[str]]":
         """The settings of a folder, from all sources; raises `InvalidRequest` for a wrong one."""
         self._used = await self._merged(folder)
-        root = to_fs_path(folder) if folder else None
-        return await asyncio.to_thread(_load, Path(root) if root else None, self._used)
+        return await asyncio.to_thread(_load, folder, self._used)
+
+    async def load_for_http(self, folder: str | None) -> "tuple[Settings, Places]":
+        """The same for the HTTP API, which asks no model: without the key in the keyring, which
+        is slow to ask. What it takes over doesn't count as in use."""
+        merged = await self._merged(folder)
+        settings, places, _ = await asyncio.to_thread(_load, folder, merged, ask_keyring=False)
+        return settings, places
 
     async def has_changed(self, folder: str | None) -> bool:
         """Whether the editor's part differs from what is in use; False before it is in use."""
@@ -59,11 +65,14 @@ class Configuration:
         return merged
 
 
-def _load(root: Path | None, editor: Layer) -> "tuple[Settings, Places, Sequence[str]]":
+def _load(
+    folder: str | None, editor: Layer, *, ask_keyring: bool = True
+) -> "tuple[Settings, Places, Sequence[str]]":
     # What reads files is not on the way to `initialize`.
     from forge_lsp import settings
 
-    loaded, notes = settings.load(root, editor)
+    root = to_fs_path(folder) if folder else None
+    loaded, notes = settings.load(Path(root) if root else None, editor, ask_keyring=ask_keyring)
     return loaded, settings.Places.find(), notes
 
 

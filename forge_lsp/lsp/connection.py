@@ -27,6 +27,7 @@ from forge_lsp.lsp.session import OpenEngine, Session
 
 if TYPE_CHECKING:
     from forge_lsp.actions.engine import Engine
+    from forge_lsp.settings import Places, Settings
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ WATCHED = "**/*"
 class Door(Protocol):
     """The HTTP API as this edge knows it."""
 
-    async def open(self) -> str:
+    async def open(self, settings: "Settings", places: "Places") -> str:
         """Start to listen; gives the URL, empty where the settings leave the API out."""
         ...
 
@@ -191,12 +192,15 @@ class Connection:
         door = mount(self.session.late)
         try:
             self._door = door
-            self.session.url = await door.open() or None
+            folders = list(self.session.folders)
+            configuration = self.session.configuration
+            settings, places = await configuration.load_for_http(next(iter(folders), None))
+            self.session.url = await door.open(settings, places) or None
             if self.session.url is None:
                 return
-            state = await asyncio.to_thread(_state_folder)
-            folders = list(self.session.folders)
-            self._announced = await asyncio.to_thread(announce, state, self.session.url, folders)
+            self._announced = await asyncio.to_thread(
+                announce, places.state, self.session.url, folders
+            )
         except ForgeError as error:
             self.session.client.show_failure(error)
         except OSError as error:
@@ -221,10 +225,3 @@ class Connection:
         if self._door is not None:
             await self._door.close()
         await self.session.close()
-
-
-def _state_folder() -> Path:
-    # Pydantic is not on the way to `initialize`.
-    from forge_lsp.settings import Places
-
-    return Places.find().state

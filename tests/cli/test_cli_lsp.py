@@ -16,6 +16,7 @@ from forge_lsp.actions.late import Late
 from forge_lsp.cli.demo.connection import Connection, ServerRefused, Unanswerable
 from forge_lsp.cli.demo.editor import Editor, opened
 from forge_lsp.cli.language_server import HttpDoor
+from forge_lsp.settings import HttpSettings, Places, Settings
 
 ANSWER_S = 30.0
 
@@ -49,19 +50,16 @@ async def test_over_stdio_it_serves_the_editor_and_the_http_api(folder: Path) ->
     assert not place.exists()
 
 
-async def test_a_setting_leaves_the_http_api_out(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_setting_leaves_the_http_api_out(tmp_path: Path) -> None:
     async def never() -> Engine:
         raise AssertionError("nobody asked for the engine")
 
-    monkeypatch.setenv("FORGE_HTTP_ENABLED", "false")
+    places = Places.find(tmp_path)
     door = HttpDoor(None, Late(never))
-    assert await door.open() == ""
+    assert await door.open(Settings(http=HttpSettings(enabled=False)), places) == ""
     await door.close()
-    monkeypatch.setenv("FORGE_HTTP_ENABLED", "true")
     open_door = HttpDoor(None, Late(never))
-    assert urlsplit(await open_door.open()).hostname == "127.0.0.1"
+    assert urlsplit(await open_door.open(Settings(), places)).hostname == "127.0.0.1"
     await open_door.close()
 
 

@@ -14,8 +14,8 @@ from forge_lsp.lsp.server import serve_stdio
 class Door:
     def __init__(self, engine):
         self.engine = engine
-    async def open(self):
-        return "http://127.0.0.1:9"
+    async def open(self, settings, places):
+        return "http://127.0.0.1:%d" % (settings.http.port or 9)
     async def close(self):
         sys.stderr.write("the door is closed\\n")
 
@@ -47,3 +47,27 @@ async def test_the_url_is_announced_to_the_owner_only_and_taken_back_at_the_end(
         }
         assert await client.leave() == 0
         assert not place.exists()
+
+
+async def test_the_editors_own_settings_reach_the_api(
+    workspace: Path, home: Path, tmp_path: Path
+) -> None:
+    entry = tmp_path / "entry_with_a_door.py"
+    entry.write_text(ENTRY)
+    async with editor(workspace, home, entry) as client:
+        await client.initialize(options={"http": {"port": 4711}})
+        while not (status := (await client.command("forge.status"))["result"]).get("httpUrl"):
+            pass
+        assert status["httpUrl"] == "http://127.0.0.1:4711"
+
+
+async def test_a_wrong_setting_of_the_api_is_told_and_the_editor_served_all_the_same(
+    workspace: Path, home: Path, tmp_path: Path
+) -> None:
+    entry = tmp_path / "entry_with_a_door.py"
+    entry.write_text(ENTRY)
+    async with editor(workspace, home, entry) as client:
+        await client.initialize(options={"http": {"port": 70_000}})
+        while not client.messages():
+            await client.ask("textDocument/codeLens", {"textDocument": {"uri": "file:///x"}})
+        assert client.messages()[0].startswith("The setting forge.http.port is wrong")
