@@ -7,7 +7,6 @@ counts is the document as the editor tells it afterwards, or the disk.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
@@ -16,10 +15,8 @@ from forge_lsp.changes.texts import as_bytes, as_text
 from forge_lsp.errors import PathRefused
 from forge_lsp.lsp.disk import write_file
 from forge_lsp.lsp.edits import file_edits, text_edits, text_of
+from forge_lsp.lsp.folder import OpenFolder
 from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
-
-if TYPE_CHECKING:
-    from forge_lsp.lsp.workspace import EditorWorkspace
 
 SEEN_TIMEOUT_S = 2.0
 """How long an edit may take to show in a document or on disk."""
@@ -43,13 +40,13 @@ class _Plan:
 
 
 async def apply_edits(
-    workspace: "EditorWorkspace", label: str, edits: Sequence[WorkspaceEdit]
+    folder: OpenFolder, label: str, edits: Sequence[WorkspaceEdit]
 ) -> Sequence[WorkspaceAnswer]:
     """Make the edits; an answer for each, in their order."""
     answers: dict[int, WorkspaceAnswer] = {}
     through_editor: dict[int, _Plan] = {}
     for index, edit in enumerate(edits):
-        planned = await _plan(workspace, edit)
+        planned = await _plan(folder, edit)
         if isinstance(planned, WorkspaceAnswer):
             answers[index] = planned
         elif planned.found == planned.target:
@@ -57,23 +54,23 @@ async def apply_edits(
         elif _is_for_editor(planned):
             through_editor[index] = planned
         else:
-            answers[index] = await _write(workspace, planned)
-    seen = await _through_editor(workspace, label, list(through_editor.values()))
+            answers[index] = await _write(folder, planned)
+    seen = await _through_editor(folder, label, list(through_editor.values()))
     answers |= dict(zip(through_editor, seen, strict=True))
     return [answers[index] for index in range(len(edits))]
 
 
-async def _plan(workspace: "EditorWorkspace", edit: WorkspaceEdit) -> _Plan | WorkspaceAnswer:
-    if why := await asyncio.to_thread(workspace.why_unsafe, edit.path):
+async def _plan(folder: OpenFolder, edit: WorkspaceEdit) -> _Plan | WorkspaceAnswer:
+    if why := await asyncio.to_thread(folder.why_unsafe, edit.path):
         return _refused(edit, why)
-    found = await workspace.read(edit.path)
+    found = await folder.read(edit.path)
     target = _rebased(edit, found)
     if target is None and edit.after is not None:
         return _refused(edit, CHANGED, found)
     if target is None and found is not None:
         if not _says_the_same(found, edit.before):
             return _refused(edit, CHANGED, found)
-        if not workspace.client.can(types.ResourceOperationKind.Delete):
+        if not folder.client.can(types.ResourceOperationKind.Delete):
             return _refused(edit, CANT_DELETE, found)
     return _Plan(edit, found, target)
 
@@ -102,78 +99,78 @@ def _is_for_editor(plan: _Plan) -> bool:
     return all(each is None or text_of(each) is not None for each in (plan.found, plan.target))
 
 
-async def _write(workspace: "EditorWorkspace", plan: _Plan) -> WorkspaceAnswer:
+async def _write(folder: OpenFolder, plan: _Plan) -> WorkspaceAnswer:
     """What no editor can hold as text goes to the disk."""
-    if plan.target is None or workspace.document(plan.edit.path) is not None:
+    if plan.target is None or folder.document(plan.edit.path) is not None:
         return _refused(plan.edit, "it isn't text, and it is open in the editor", plan.found)
     try:
-        await asyncio.to_thread(write_file, workspace.root, plan.edit.path, plan.target)
+        await asyncio.to_thread(write_file, folder.root, plan.edit.path, plan.target)
     except (OSError, PathRefused) as error:
         return _refused(plan.edit, f"it can't be written: {error}", plan.found)
     return _done(plan, plan.target)
 
 
 async def _through_editor(
-    workspace: "EditorWorkspace", label: str, plans: Sequence[_Plan]
+    folder: OpenFolder, label: str, plans: Sequence[_Plan]
 ) -> Sequence[WorkspaceAnswer]:
     """All in one edit, which is one undo step; one by one where an editor refuses the whole."""
     if not plans:
         return ()
-    whole = [change for plan in plans for change in await _changes(workspace, plan)]
+    whole = [change for plan in plans for change in await _changes(folder, plan)]
     edit = types.WorkspaceEdit(document_changes=whole)
-    if await workspace.client.apply_edit(label, edit):
-        return await asyncio.gather(*(_look(workspace, plan) for plan in plans))
+    if await folder.client.apply_edit(label, edit):
+        return await asyncio.gather(*(_look(folder, plan) for plan in plans))
     answers: list[WorkspaceAnswer] = []
     for plan in plans:
-        answer = await _look(workspace, plan, timeout_s=0)
+        answer = await _look(folder, plan, timeout_s=0)
         if not answer.ok and len(plans) > 1:
-            answer = await _alone(workspace, label, plan)
+            answer = await _alone(folder, label, plan)
         answers.append(answer)
     return answers
 
 
-async def _alone(workspace: "EditorWorkspace", label: str, plan: _Plan) -> WorkspaceAnswer:
-    changed = await _plan(workspace, plan.edit)
+async def _alone(folder: OpenFolder, label: str, plan: _Plan) -> WorkspaceAnswer:
+    changed = await _plan(folder, plan.edit)
     if isinstance(changed, WorkspaceAnswer):
         return changed
     plan = replace(changed, found=plan.found)
-    edit = types.WorkspaceEdit(document_changes=await _changes(workspace, changed))
-    took = await workspace.client.apply_edit(label, edit)
-    return await _look(workspace, plan, timeout_s=SEEN_TIMEOUT_S if took else 0)
+    edit = types.WorkspaceEdit(document_changes=await _changes(folder, changed))
+    took = await folder.client.apply_edit(label, edit)
+    return await _look(folder, plan, timeout_s=SEEN_TIMEOUT_S if took else 0)
 
 
 async def _changes(
-    workspace: "EditorWorkspace", plan: _Plan
+    folder: OpenFolder, plan: _Plan
 ) -> Sequence[types.TextDocumentEdit | types.CreateFile | types.DeleteFile]:
-    uri = workspace.uri_of(plan.edit.path)
+    uri = folder.uri_of(plan.edit.path)
     if plan.target is None:
         return [types.DeleteFile(uri)]
-    document = workspace.document(plan.edit.path)
+    document = folder.document(plan.edit.path)
     before = document.source if document else text_of(plan.found or b"")
     edits = text_edits(
         before or "",
         text_of(plan.target) or "",
-        workspace.documents.position_codec.client_num_units,
+        folder.documents.position_codec.client_num_units,
     )
-    create = plan.found is None and workspace.client.can(types.ResourceOperationKind.Create)
+    create = plan.found is None and folder.client.can(types.ResourceOperationKind.Create)
     if document:
         return file_edits(document.uri, document.version, edits, create=False)
     return file_edits(uri, None, edits, create=create)
 
 
 async def _look(
-    workspace: "EditorWorkspace", plan: _Plan, timeout_s: float = SEEN_TIMEOUT_S
+    folder: OpenFolder, plan: _Plan, timeout_s: float = SEEN_TIMEOUT_S
 ) -> WorkspaceAnswer:
     """Wait until the document or the disk shows the change."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     while True:
-        found = await workspace.read(plan.edit.path)
+        found = await folder.read(plan.edit.path)
         if _is_as_meant(found, plan.target):
             return _done(plan, found)
         if loop.time() >= deadline:
             return _refused(plan.edit, NOT_SEEN, plan.found)
-        await workspace.changes.next(LOOK_EVERY_S)
+        await folder.changes.next(LOOK_EVERY_S)
 
 
 def _is_as_meant(found: bytes | None, target: bytes | None) -> bool:

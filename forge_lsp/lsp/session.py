@@ -15,9 +15,10 @@ from forge_lsp.lsp.arguments import Document
 from forge_lsp.lsp.client import Client
 from forge_lsp.lsp.configuration import Configuration
 from forge_lsp.lsp.documents import Changes, ExactWorkspace
+from forge_lsp.lsp.folder import open_folder
 from forge_lsp.lsp.tasks import Tasks
 from forge_lsp.lsp.watching import Watcher
-from forge_lsp.lsp.workspace import EditorWorkspace, open_folder
+from forge_lsp.lsp.workspace import EditorWorkspace
 
 if TYPE_CHECKING:
     from forge_lsp.actions.engine import Engine

@@ -9,8 +9,8 @@ import pytest
 
 from forge_lsp.errors import PathRefused, WorkspaceRefused
 from forge_lsp.lsp.disk import read_file, real_path, write_file
+from forge_lsp.lsp.folder import open_folder
 from forge_lsp.lsp.listing import list_folder
-from forge_lsp.lsp.workspace import open_folder
 from forge_lsp.paths import ProjectPath
 
 
@@ -53,7 +53,7 @@ def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from forge_lsp.lsp.workspace import open_folder\n"
+        "from forge_lsp.lsp.folder import open_folder\n"
         "from forge_lsp.errors import WorkspaceRefused\n"
         "os.chdir(sys.argv[1]); os.setgid(65534); os.setuid(65534)\n"
         "Path.home = lambda: Path('/nonexistent')\n"
