@@ -16,6 +16,11 @@ from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Run
 
 
+NOT_INSTALLED = (
+    "Not every package was installed. Check their names and the network, then try again."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ApplyRequest:
     """What is to go where."""
@@ -50,10 +55,16 @@ async def apply(engine: Engine, request: ApplyRequest) -> Run:
 
 
 async def install_packages(
-    engine: Engine, workspace: Workspace, packages: Sequence[str], account: str = OWNER
+    engine: Engine,
+    workspace: Workspace,
+    packages: Sequence[str],
+    *,
+    sandbox: Sandbox | None = None,
+    account: str = OWNER,
 ) -> Run:
-    """Start a run that installs packages in the workspace's sandbox and lists them in its
-    package.json. Raises `InvalidRequest` where none is named."""
+    """Start a run that installs packages in a sandbox, the workspace's own where none is given,
+    and lists them in the workspace's package.json. Raises `InvalidRequest` where no package is
+    named."""
     if not packages:
         raise InvalidRequest("Packages array is required")
 
@@ -61,8 +72,10 @@ async def install_packages(
         def on_stage(message: str) -> None:
             run.tell(events.Stage(message))
 
-        sandbox = await engine.sandboxes.ensure(account, workspace.project, workspace, on_stage)
-        report = await install(run, sandbox, packages)
+        into = sandbox or await engine.sandboxes.ensure(
+            account, workspace.project, workspace, on_stage
+        )
+        report = await install(run, into, packages)
         manifest = await workspace.read(PACKAGE_JSON)
         if manifest is not None and report.installed:
             versions = {package.name: package.version for package in report.installed}
@@ -72,7 +85,7 @@ async def install_packages(
                     run, workspace, [FileChange(PACKAGE_JSON, manifest, after)]
                 )
         if len(report.installed) < len(packages):
-            return RunFinished("failed", "packages_failed", "Not every package was installed.")
+            return RunFinished("failed", "packages_failed", NOT_INSTALLED)
         return None
 
     return await engine.runs.start(

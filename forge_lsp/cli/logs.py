@@ -47,8 +47,10 @@ class _LateFile(logging.Handler):
             if self._file is None:
                 self._file = self._open()
             self._file.emit(record)
-        except OSError:
+        except OSError as error:
             self._file = logging.NullHandler()
+            place = error.filename or self._path
+            sys.stderr.write(f"forge-lsp: the log {place} can't be written ({error.strerror}).\n")
 
     def close(self) -> None:
         """Close the file if it was ever needed."""

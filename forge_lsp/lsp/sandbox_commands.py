@@ -108,14 +108,16 @@ async def open_preview(
 async def install(
     session: Session, given: arguments.Packages, token: types.ProgressToken | None
 ) -> Started:
-    """Into the workspace's sandbox and its package.json."""
+    """Into the sandbox named, else the workspace's, and into package.json."""
     if not given.packages:
         raise InvalidRequest("Packages are required.", remedy='Give {"packages": ["clsx"]}.')
     from forge_lsp.actions.apply import install_packages
 
     workspace = await session.workspace(given.text_document)
     engine = await session.engine(workspace)
-    run = await install_packages(engine, workspace, given.packages)
+    named = given.sandbox_id
+    sandbox = _named(engine, named) if named is not None else None
+    run = await install_packages(engine, workspace, given.packages, sandbox=sandbox)
     return session.follow(engine, run, token)
 
 
@@ -125,7 +127,11 @@ async def _find(
     workspace = await session.workspace(given.text_document)
     engine = await session.engine(workspace)
     project = None if given.sandbox_id else workspace.project
+    return engine, workspace, _named(engine, given.sandbox_id, project)
+
+
+def _named(engine: "Engine", sandbox_id: str | None, project: str | None = None) -> "Sandbox":
     try:
-        return engine, workspace, engine.sandboxes.find(OWNER, given.sandbox_id, project)
+        return engine.sandboxes.find(OWNER, sandbox_id, project)
     except NotFound as error:
         raise NotFound(error.message, remedy="Create one with forge.sandbox.create.") from error

@@ -119,3 +119,16 @@ async def test_packages_go_into_the_sandbox_and_package_json(
     last = await client.run("forge.packages.install", {"packages": ["clsx"]})
     assert last["outcome"] == "completed", last
     assert '"clsx": "^1.2.3"' in (workspace / "package.json").read_text()
+
+
+async def test_packages_go_into_the_sandbox_that_is_named(client: Editor) -> None:
+    await client.initialize(options=EVENTS)
+    await client.run("forge.sandbox.create")
+    first = (await client.command("forge.sandbox.status"))["result"]
+    await client.run("forge.sandbox.create")
+    named = {"packages": ["clsx"], "sandboxId": first["sandboxId"]}
+    assert (await client.run("forge.packages.install", named))["outcome"] == "completed"
+    active = (await client.command("forge.sandbox.status"))["result"]
+    assert active["sandboxId"] == first["sandboxId"]
+    refused = await client.command("forge.packages.install", {**named, "sandboxId": "sb_none"})
+    assert "Sandbox not found" in str(refused["error"]["message"])
