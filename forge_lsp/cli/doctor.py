@@ -28,6 +28,9 @@ class Finding:
     remedy: str
 
 
+_CHECK_FOLDER = "Check the folder, or set FORGE_HOME to another one."
+
+
 class Lacking(ForgeError):
     """Something that a look found missing."""
 
@@ -56,14 +59,14 @@ async def _find(look: _Look, settings: Settings, places: Places) -> Finding:
     try:
         detail = await look.look(settings, places)
     except ForgeError as error:
-        return Finding(
-            look.name,
-            ok=False,
-            is_needed=look.is_needed,
-            detail=error.message,
-            remedy=error.remedy,
-        )
+        return _missing(look, error.message, error.remedy)
+    except OSError as error:
+        return _missing(look, f"{error.filename}: {error.strerror}", _CHECK_FOLDER)
     return Finding(look.name, ok=True, is_needed=look.is_needed, detail=detail, remedy="")
+
+
+def _missing(look: _Look, detail: str, remedy: str) -> Finding:
+    return Finding(look.name, ok=False, is_needed=look.is_needed, detail=detail, remedy=remedy)
 
 
 async def _python(settings: Settings, places: Places) -> str:
@@ -129,12 +132,10 @@ async def _isolation(settings: Settings, places: Places) -> str:
 async def _template(settings: Settings, places: Places) -> str:
     del settings
     from forge_lsp.sandbox.isolation.identity import Identity, choose_data_root
-    from forge_lsp.sandbox.preparation import RECIPE
-    from forge_lsp.sandbox.template import digest, template_files
+    from forge_lsp.sandbox.preparation import template_place
 
-    files = await asyncio.to_thread(template_files)
     root = await asyncio.to_thread(choose_data_root, places.cache, Identity.choose())
-    place = root / "templates" / f"{digest(files)}-{RECIPE}"
+    place = await asyncio.to_thread(template_place, root)
     if not await asyncio.to_thread(place.is_dir):
         raise Lacking(
             "The sandboxes' template isn't prepared yet.",

@@ -21,7 +21,7 @@ from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
 from forge_lsp.sandbox.lease import Clock, Lease
 from forge_lsp.sandbox.npm import Npm
 from forge_lsp.sandbox.pool import Pool
-from forge_lsp.sandbox.preparation import Preparation, start_dev_server
+from forge_lsp.sandbox.preparation import Preparation, start_dev_server, template_place
 from forge_lsp.sandbox.registry import Registry
 from forge_lsp.sandbox.relay import Relay
 from forge_lsp.sandbox.template import template_files
@@ -177,7 +177,7 @@ class LocalProvider:
             confinement=confinement,
             npm=npm,
             open_registry=partial(open_registry, 0),
-            folder=root / "templates",
+            place=template_place(root),
             limits=limits,
             timeout_s=settings.prepare_timeout_s,
         )

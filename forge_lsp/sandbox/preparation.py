@@ -33,6 +33,11 @@ _BUNDLED = "node_modules/.vite/deps/_metadata.json"
 """Vite writes it last, when it has bundled the dependencies that its configuration names."""
 
 
+def template_place(root: Path) -> Path:
+    """Where this version's template is once it is prepared; `root` holds all of the sandboxes'."""
+    return root / "templates" / f"{template.digest(template.template_files())}-{RECIPE}"
+
+
 async def start_dev_server(confinement: Confinement, directory: Path, limits: Limits) -> DevServer:
     """Start Vite on a sandbox's folder."""
     node = (await confinement.tools()).node.executable
@@ -54,20 +59,20 @@ class Preparation:
         confinement: Confinement,
         npm: Npm,
         open_registry: Callable[[], Registry],
-        folder: Path,
+        place: Path,
         limits: Limits,
         timeout_s: float,
     ) -> None:
-        """`open_registry` gives a registry that doesn't mind young versions: ours are pinned."""
+        """`open_registry` gives a registry that doesn't mind young versions: ours are pinned.
+        `place` is a `template_place`."""
         self._confinement = confinement
         self._npm = npm
         self._open_registry = open_registry
-        self._folder = folder
         self._limits = limits
         self._timeout_s = timeout_s
         self._files = template.template_files()
-        self._digest = f"{template.digest(self._files)}-{RECIPE}"
-        self._place = folder / self._digest
+        self._place = place
+        self._folder = place.parent
 
     async def prepared(self, on_stage: StageSink) -> Path:
         """The folder to copy; made first where it isn't there, which takes a while."""
@@ -75,7 +80,7 @@ class Preparation:
             os.utime(self._place)
             return self._place
         await asyncio.to_thread(self._folder.mkdir, mode=0o711, parents=True, exist_ok=True)
-        lock = self._folder / f"{self._digest}.lock"
+        lock = self._folder / f"{self._place.name}.lock"
         try:
             async with asyncio.timeout(self._timeout_s), _locked(lock, on_stage):
                 if not self._place.is_dir():
@@ -88,9 +93,9 @@ class Preparation:
         return self._place
 
     async def _prepare(self, on_stage: StageSink) -> None:
-        for left_behind in (*self._folder.glob(f"{self._digest}.*.draft"), *self._unused()):
+        for left_behind in (*self._folder.glob(f"{self._place.name}.*.draft"), *self._unused()):
             await remove_tree(left_behind)
-        draft = self._folder / f"{self._digest}.{secrets.token_hex(4)}.draft"
+        draft = self._folder / f"{self._place.name}.{secrets.token_hex(4)}.draft"
         try:
             await asyncio.to_thread(self._write, draft)
             on_stage("Preparing the template (once on this machine): installing packages...")
