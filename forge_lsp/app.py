@@ -33,8 +33,9 @@ async def open_engine(settings: Settings, places: Places) -> Engine:
         return await open_model(settings)
 
     async def open_the_provider() -> SandboxProvider:
-        local_provider = await asyncio.to_thread(_import_sandbox)
-        return local_provider(settings, places)
+        import_provider = _PROVIDERS[settings.sandbox.provider]
+        provider = await asyncio.to_thread(import_provider)
+        return provider(settings, places)
 
     runs = Runs(store, coalesce_s=settings.runs.coalesce_s, max_active=settings.runs.max_active)
     sandboxes = Sandboxes(Late(open_the_provider))
@@ -63,10 +64,19 @@ def _import_claude() -> Callable[[Settings], Awaitable[Model]]:
     return open_model
 
 
-def _import_sandbox() -> Callable[[Settings, Places], SandboxProvider]:
+def _import_local() -> Callable[[Settings, Places], SandboxProvider]:
     from forge_lsp.sandbox.local import LocalProvider
 
     return LocalProvider
+
+
+def _import_e2b() -> Callable[[Settings, Places], SandboxProvider]:
+    from forge_lsp.sandbox.e2b.provider import E2bProvider
+
+    return E2bProvider
+
+
+_PROVIDERS = {"local": _import_local, "e2b": _import_e2b}
 
 
 def _import_store() -> ModuleType:

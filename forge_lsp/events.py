@@ -130,6 +130,13 @@ class SandboxReady(_Event, frozen=True):
     url: str
 
 
+class DiagnosticsChanged(_Event, frozen=True):
+    """How many problems the sandbox has now."""
+
+    errors: int
+    warnings: int
+
+
 class Problem(_Event, frozen=True):
     """Something went wrong that does not end the run by itself."""
 
@@ -174,6 +181,7 @@ Event = (
     | PackageFailed
     | FileApplied
     | SandboxReady
+    | DiagnosticsChanged
     | Problem
     | Usage
     | RunFinished

@@ -133,10 +133,19 @@ class ReviewSettings(_Group, frozen=True):
     mode: Literal["ask", "auto"] = "ask"
 
 
+class RepairSettings(_Group, frozen=True):
+    """What is done about errors that a run brings into its sandbox."""
+
+    automatic: bool = True
+    """After each generation; `forge.fix` works either way."""
+    attempts: Annotated[int, Meta(ge=1, le=10)] = 3
+    """How often the model is asked at most; less often where it makes nothing better."""
+
+
 class SandboxSettings(_Group, frozen=True):
     """Where the model's code runs, and what it may use."""
 
-    provider: Literal["local"] = "local"
+    provider: Literal["local", "e2b"] = "local"
     lease_s: Annotated[float, Meta(ge=10)] = 1800.0
     """A sandbox that nobody uses for this long ends."""
     pool_size: Annotated[int, Meta(ge=0, le=4)] = 1
@@ -152,6 +161,22 @@ class SandboxSettings(_Group, frozen=True):
     """An npm registry; None: the one that npm is set up with."""
     minimum_release_age_days: Annotated[int, Meta(ge=0)] = 7
     """Younger versions of packages aren't installed."""
+    e2b_api_key: Secret | None = None
+    """From E2B_API_KEY or the keyring only."""
+    e2b_domain: str | None = None
+    """Of an E2B of one's own; E2B_DOMAIN sets it too."""
+    e2b_preview_url: str = "https://{port}-{id}.{domain}/"
+    """Where a port of a sandbox answers."""
+    e2b_template: str | None = None
+    """None: the one that `forge-lsp e2b build-template` builds."""
+    e2b_cpus: Annotated[int, Meta(ge=1)] = 2
+    """For the template; its memory is `memory_mb`."""
+    e2b_on_timeout: Literal["kill", "pause"] = "kill"
+    """A paused sandbox costs storage until it is ended, and goes on when it is used."""
+    e2b_internet: bool = False
+    """Sandboxes reach the whole network, not just npm's registry."""
+    e2b_attempts: Annotated[int, Meta(ge=1, le=20)] = 5
+    e2b_max_retry_delay_s: Annotated[float, Meta(gt=0)] = 15.0
 
 
 class HttpSettings(_Group, frozen=True):
@@ -191,6 +216,7 @@ class Settings(msgspec.Struct, frozen=True):
     model: ModelSettings = ModelSettings()
     generation: GenerationSettings = GenerationSettings()
     review: ReviewSettings = ReviewSettings()
+    repair: RepairSettings = RepairSettings()
     sandbox: SandboxSettings = SandboxSettings()
     http: HttpSettings = HttpSettings()
     runs: RunSettings = RunSettings()
@@ -262,10 +288,17 @@ def load(
             f"The setting forge.{place} is wrong: {what}.",
             remedy="Correct it in your editor's settings, the environment or forge.toml.",
         ) from error
-    if ask_keyring and settings.model.api_key is None and (key := _key_in_keyring()):
-        with_key = msgspec.structs.replace(settings.model, api_key=Secret(key))
-        settings = msgspec.structs.replace(settings, model=with_key)
-    return settings, notes
+    return _with_keys_in_keyring(settings) if ask_keyring else settings, notes
+
+
+def _with_keys_in_keyring(settings: Settings) -> Settings:
+    model, sandbox = settings.model, settings.sandbox
+    if model.api_key is None and (key := _key_in_keyring("anthropic")):
+        model = msgspec.structs.replace(model, api_key=Secret(key))
+    wants_key = sandbox.provider == "e2b" and sandbox.e2b_api_key is None
+    if wants_key and (key := _key_in_keyring("e2b")):
+        sandbox = msgspec.structs.replace(sandbox, e2b_api_key=Secret(key))
+    return msgspec.structs.replace(settings, model=model, sandbox=sandbox)
 
 
 def _merged(far: Mapping[str, Any], near: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,20 +369,22 @@ def _choices(place: str) -> list[str]:
 
 
 def _of_other_tools() -> dict[str, Any]:
-    """The variables that the anthropic SDK's users already have set."""
+    """The variables that the users of anthropic's and E2B's SDKs already have set."""
     found = {
-        "base_url": os.environ.get("ANTHROPIC_BASE_URL"),
-        "api_key": os.environ.get("ANTHROPIC_API_KEY"),
+        "model.base_url": os.environ.get("ANTHROPIC_BASE_URL"),
+        "model.api_key": os.environ.get("ANTHROPIC_API_KEY"),
+        "sandbox.e2b_domain": os.environ.get("E2B_DOMAIN"),
+        "sandbox.e2b_api_key": os.environ.get("E2B_API_KEY"),
     }
-    return {"model": {name: value for name, value in found.items() if value}}
+    return _nested({name: value for name, value in found.items() if value})
 
 
-def _key_in_keyring() -> str | None:
+def _key_in_keyring(name: str) -> str | None:
     import keyring
     from keyring.errors import KeyringError
 
     try:
-        return keyring.get_password(KEYRING_SERVICE, "anthropic")
+        return keyring.get_password(KEYRING_SERVICE, name)
     except KeyringError:
         # No keyring on this machine is the common case on servers, and no fault.
         return None
@@ -369,8 +404,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _without_secrets(layer: Mapping[str, Any]) -> dict[str, Any]:
     """Drop what only the environment or the keyring may give."""
     kept = {name: value for name, value in layer.items() if name not in ("token", "home")}
-    if isinstance(kept.get("model"), Mapping):
-        kept["model"] = {name: value for name, value in kept["model"].items() if name != "api_key"}
+    for group, secret in (("model", "api_key"), ("sandbox", "e2b_api_key")):
+        if isinstance(kept.get(group), Mapping):
+            kept[group] = {name: value for name, value in kept[group].items() if name != secret}
     return kept
 
 

@@ -48,6 +48,10 @@ FORMS: list[tuple[events.Event, str]] = [
         events.FileDropped("src/App.tsx", "the run was cancelled"),
         '{"type":"file_dropped","path":"src/App.tsx","reason":"the run was cancelled"}',
     ),
+    (
+        events.DiagnosticsChanged(2, 1),
+        '{"type":"diagnostics_changed","errors":2,"warnings":1}',
+    ),
     (events.PackageNeeded("zustand"), '{"type":"package_needed","name":"zustand"}'),
     (
         events.PackageInstalled("zustand", "5.0.1"),

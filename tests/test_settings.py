@@ -37,7 +37,7 @@ class MemoryKeyring(KeyringBackend):
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A machine on which nothing is set up."""
     for name in tuple(os.environ):
-        if name.startswith(("FORGE_", "ANTHROPIC_")):
+        if name.startswith(("FORGE_", "ANTHROPIC_", "E2B_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("FORGE_HOME", str(tmp_path / "home"))
     before = keyring.get_keyring()
@@ -143,6 +143,10 @@ def test_forge_toml_sets_what_the_list_allows(workspace: Path) -> None:
         ('http.host = "0.0.0.0"', "http.host"),
         ('http.allowed_origins = ["https://evil.invalid"]', "http.allowed_origins"),
         ("sandbox.minimum_release_age_days = 0", "sandbox.minimum_release_age_days"),
+        ('sandbox.provider = "e2b"', "sandbox.provider"),
+        ('sandbox.e2b_domain = "evil.invalid"', "sandbox.e2b_domain"),
+        ('sandbox.e2b_preview_url = "http://evil.invalid"', "sandbox.e2b_preview_url"),
+        (f'sandbox.e2b_api_key = "{SECRET}"', "sandbox.e2b_api_key"),
         ('sandbox.registry_url = "http://evil.invalid"', "sandbox.registry_url"),
         ("generation.max_reply_characters = 99", "generation.max_reply_characters"),
         ('token = "t"', "token"),
@@ -163,10 +167,21 @@ def test_forge_toml_cant_set_anything_else_and_is_told_so(
 
 
 def test_a_secret_never_comes_from_a_file_or_the_editor(home: Path) -> None:
-    in_config(home, f'token = "{SECRET}"\n[model]\napi_key = "{SECRET}"\neffort = "low"\n')
-    settings, _ = load(None, {"token": SECRET, "model": {"api_key": SECRET, "code": "mine"}})
+    in_config(
+        home,
+        f'token = "{SECRET}"\nsandbox.e2b_api_key = "{SECRET}"\n'
+        f'[model]\napi_key = "{SECRET}"\neffort = "low"\n',
+    )
+    editor = {
+        "token": SECRET,
+        "model": {"api_key": SECRET, "code": "mine"},
+        "sandbox": {"e2b_api_key": SECRET, "provider": "e2b"},
+    }
+    settings, _ = load(None, editor)
     assert settings.token is None
     assert settings.model.api_key is None
+    assert settings.sandbox.e2b_api_key is None
+    assert settings.sandbox.provider == "e2b"
     assert (settings.model.effort, settings.model.code) == ("low", "mine")
 
 
@@ -203,6 +218,31 @@ def test_a_key_may_lie_in_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     nearer, _ = load()
     assert nearer.model.api_key is not None
     assert nearer.model.api_key.reveal() == "nearer"
+
+
+def test_the_variables_of_e2bs_sdk_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("E2B_API_KEY", SECRET)
+    monkeypatch.setenv("E2B_DOMAIN", "e2b.example")
+    settings, _ = load()
+    assert settings.sandbox.e2b_api_key is not None
+    assert settings.sandbox.e2b_api_key.reveal() == SECRET
+    assert settings.sandbox.e2b_domain == "e2b.example"
+    assert settings.sandbox.provider == "local"
+    assert SECRET not in f"{settings!r}"
+
+
+def test_the_key_of_e2b_may_lie_in_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring.set_keyring(MemoryKeyring({(KEYRING_SERVICE, "e2b"): SECRET}))
+    assert load()[0].sandbox.e2b_api_key is None
+    monkeypatch.setenv("FORGE_SANDBOX_PROVIDER", "e2b")
+    settings, _ = load()
+    assert settings.sandbox.e2b_api_key is not None
+    assert settings.sandbox.e2b_api_key.reveal() == SECRET
+    assert load(ask_keyring=False)[0].sandbox.e2b_api_key is None
+    monkeypatch.setenv("E2B_API_KEY", "nearer")
+    nearer = load()[0].sandbox.e2b_api_key
+    assert nearer is not None
+    assert nearer.reveal() == "nearer"
 
 
 def test_no_secret_shows_in_what_is_printed_or_dumped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,17 @@
 """Puts finished files into the workspace's sandbox while others are still being written."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
 from forge_lsp import events
-from forge_lsp.errors import ForgeError
+from forge_lsp.errors import ForgeError, SandboxFailed
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.sandbox import Sandbox
+from forge_lsp.ports.sandbox import DiagnosticsReport, Sandbox, SandboxDiagnostic
 from forge_lsp.runs import Run
+
+LOOK_TIMEOUT_S = 20.0
+"""A run doesn't wait longer than this to know what is wrong with the app."""
 
 _File = tuple[ProjectPath, bytes | None]
 
@@ -19,7 +22,13 @@ class SandboxApplier:
     A sandbox that can't be had costs the preview and nothing else: the run goes on without it.
     """
 
-    def __init__(self, run: Run, get_sandbox: Callable[[], Awaitable[Sandbox]]) -> None:
+    def __init__(
+        self, run: Run, get_sandbox: Callable[[], Awaitable[Sandbox]], *, looks_first: bool = False
+    ) -> None:
+        """With `looks_first` the sandbox's problems are looked for before the first write."""
+        self.found_before: Sequence[SandboxDiagnostic] | None = None
+        """What was wrong before the first write; None where nobody looked, or could."""
+        self._looks_first = looks_first
         self._sandbox: Sandbox | None = None
         self._run = run
         self._get_sandbox = get_sandbox
@@ -58,7 +67,10 @@ class SandboxApplier:
             await self._run.append(events.SandboxReady(sandbox.id, sandbox.url))
         except ForgeError as error:
             sandbox, reason = None, error.message
-            await self._run.append(events.Problem(error.code, error.for_people()))
+            told = f"There is no preview. {error.for_people()}"
+            await self._run.append(events.Problem(error.code, told))
+        if sandbox is not None and self._looks_first:
+            await self._look(sandbox)
         while True:
             item = await self._queue.get()
             if isinstance(item, asyncio.Future):
@@ -70,6 +82,24 @@ class SandboxApplier:
             else:
                 answer = await put_file(sandbox, path, content)
             await self._run.append(answer)
+
+    async def _look(self, sandbox: Sandbox) -> None:
+        try:
+            self.found_before = (await look_at(sandbox)).diagnostics
+        except ForgeError as error:
+            told = f"The app was not looked at for errors: {error.for_people()}"
+            await self._run.append(events.Problem(error.code, told))
+
+
+async def look_at(sandbox: Sandbox) -> DiagnosticsReport:
+    """What is wrong in the sandbox; raises `SandboxFailed` where that takes too long to find."""
+    try:
+        async with asyncio.timeout(LOOK_TIMEOUT_S):
+            return await sandbox.diagnostics()
+    except TimeoutError as error:
+        raise SandboxFailed(
+            f"Its errors could not be found within {LOOK_TIMEOUT_S:.0f} s.", remedy=""
+        ) from error
 
 
 async def put_file(

@@ -15,7 +15,6 @@ from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Run
 
-
 NOT_INSTALLED = (
     "Not every package was installed. Check their names and the network, then try again."
 )

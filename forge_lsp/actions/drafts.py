@@ -9,6 +9,7 @@ from forge_lsp.changes.hunks import hunks_between
 from forge_lsp.changes.sets import FileChange
 from forge_lsp.changes.texts import as_bytes, as_text
 from forge_lsp.generation import reply
+from forge_lsp.generation.context import ContextFile
 from forge_lsp.generation.edits import BlockFailure, apply_blocks, elides_code, needs_whole_file
 from forge_lsp.generation.packages import imported_packages
 from forge_lsp.paths import ProjectPath
@@ -90,6 +91,17 @@ class Drafts:
                 case _:
                     await self._take_file(event)
 
+    async def text(self, path: ProjectPath) -> str | None:
+        """The file's text as it would be by now; None where there is none or it isn't text."""
+        content = await self._content(path)
+        return None if content is None else as_text(content)
+
+    def show(self, files: Sequence[ContextFile]) -> None:
+        """Remember what the model is shown from now on."""
+        self.shown |= {file.path for file in files}
+        whole = {file.path for file in files if not file.is_partial}
+        self.partial = (self.partial | {file.path for file in files if file.is_partial}) - whole
+
     async def propose(self, path: ProjectPath, text: str | None) -> bool:
         """Take a whole file, or its deletion; a file that would stay as it is is dropped.
 
@@ -133,7 +145,7 @@ class Drafts:
             case reply.Deletion(path):
                 await self.propose(path, None)
             case reply.Rename(old, new):
-                text = await self._current(old)
+                text = await self.text(old)
                 if text is None:
                     await self._drop(new, f"{old}, of which it was to be made, can't be read")
                 elif new == old:
@@ -142,7 +154,7 @@ class Drafts:
                     await self.propose(old, None)
 
     async def _take_whole(self, path: ProjectPath, content: str) -> None:
-        current = await self._current(path)
+        current = await self.text(path)
         if current is None and await self._content(path) is not None:
             await self._drop(path, NO_TEXT)
             return
@@ -154,7 +166,7 @@ class Drafts:
             await self.propose(path, content)
 
     async def _take_edit(self, edit: reply.EditBlocks) -> None:
-        current = await self._current(edit.path)
+        current = await self.text(edit.path)
         if current is None:
             if await self._content(edit.path) is not None:
                 await self._drop(edit.path, NO_TEXT)
@@ -196,11 +208,6 @@ class Drafts:
         if path in self.changes:
             return self.changes[path].before
         return await self._source.read(path)
-
-    async def _current(self, path: ProjectPath) -> str | None:
-        """The file's text as it would be by now; None where there is none or it isn't text."""
-        content = await self._content(path)
-        return None if content is None else as_text(content)
 
     async def _content(self, path: ProjectPath) -> bytes | None:
         """The file's bytes as they would be by now."""

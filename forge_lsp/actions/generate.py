@@ -1,26 +1,19 @@
 """Generate and edit: from a prompt to whole files, in the sandbox at once, pending review."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from forge_lsp import events
-from forge_lsp.actions.applier import SandboxApplier
 from forge_lsp.actions.context import Gathered, gather_for_edit, gather_for_new
+from forge_lsp.actions.drafting import drafting
 from forge_lsp.actions.drafts import Drafts
 from forge_lsp.actions.engine import Engine
-from forge_lsp.actions.packages import PACKAGE_JSON, install, with_dependencies
+from forge_lsp.actions.repair import mend_new
 from forge_lsp.actions.request import GenerateRequest
-from forge_lsp.actions.scaffold import ScaffoldedFiles, is_empty
-from forge_lsp.actions.sources import FirstSeen
 from forge_lsp.actions.writing import Writing
-from forge_lsp.changes.sets import FileChange
-from forge_lsp.changes.texts import as_text
-from forge_lsp.errors import InvalidRequest
 from forge_lsp.events import RunFinished
 from forge_lsp.generation.prompts import project_context, request_text, system_prompt
-from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message, Model, ModelDone, ModelRequest
-from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Run
 
@@ -74,8 +67,7 @@ async def _write(
         gathered = await gather_for_edit(run, model, request, budget_tokens=settings.context_tokens)
     else:
         gathered = await gather_for_new(request, budget_tokens=settings.context_tokens)
-    drafts.shown = {file.path for file in gathered.files}
-    drafts.partial = gathered.partial
+    drafts.show(gathered.files)
     await run.append(events.Stage("Generating..."))
     recent = await _recent(engine, request)
     ask = _model_request(request, gathered, recent, whole_files=model.info.writes_whole_files)
@@ -93,78 +85,15 @@ async def _write_into(
     What a run had finished when it was cancelled or failed is kept, too, but never accepted by
     itself.
     """
-    found = FirstSeen(workspace)
-    template: Mapping[ProjectPath, bytes] = {}
-    if is_empty(await workspace.files()):
-        template = await (await engine.sandboxes.provider.get()).template()
-    request = replace(request, source=ScaffoldedFiles(found, template))
-
-    def on_stage(message: str) -> None:
-        run.tell(events.Stage(message))
-
-    async def get_sandbox() -> Sandbox:
-        return await engine.sandboxes.ensure(request.account, request.project, workspace, on_stage)
-
-    keep = engine.reviews.keep
-    drafts = Drafts(run, request.source, workspace)
-    try:
-        async with SandboxApplier(run, get_sandbox) as applier:
-            drafts.sink = applier
-            done = await _write(engine, request, run, model, drafts)
-            sandbox = await applier.drained()
-            if sandbox is not None and drafts.packages:
-                await _install(run, sandbox, drafts, request)
-        if _ending(done, drafts) is None:
-            keep = engine.reviews.propose
-    finally:
-        if drafts.changes:
-            changes = await _against(workspace, found, drafts, template)
-            await _scaffold(run, drafts, changes)
-            await keep(run, workspace, changes)
-    return drafts, done
-
-
-async def _install(run: Run, sandbox: Sandbox, drafts: Drafts, request: GenerateRequest) -> None:
-    """Install what the code needs, and list in package.json what it doesn't list yet."""
-    report = await install(run, sandbox, list(drafts.packages))
-    # The model may have changed package.json itself.
-    written = drafts.changes.get(PACKAGE_JSON)
-    manifest = written.after if written else await request.source.read(PACKAGE_JSON)
-    if manifest is None:
-        return
-    versions = {package.name: package.version for package in report.installed}
-    try:
-        text = as_text(with_dependencies(manifest, versions))
-    except InvalidRequest as error:
-        await run.append(events.Problem(error.code, error.for_people(), PACKAGE_JSON))
-        return
-    if text is not None and text != as_text(manifest):
-        await drafts.propose(PACKAGE_JSON, text)
-
-
-async def _against(
-    workspace: Workspace,
-    found: FirstSeen,
-    drafts: Drafts,
-    template: Mapping[ProjectPath, bytes],
-) -> Sequence[FileChange]:
-    """The changes as they are against what was found, the template's files included."""
-    after = {**template, **{path: change.after for path, change in drafts.changes.items()}}
-    changes: list[FileChange] = []
-    for path, content in after.items():
-        before = await found.read(path)
-        is_kept = before is not None and path not in drafts.changes
-        if before != content and not is_kept and not workspace.why_not_writable(path):
-            changes.append(FileChange(path, before, content))
-    return changes
-
-
-async def _scaffold(run: Run, drafts: Drafts, changes: Sequence[FileChange]) -> None:
-    """Tell of the template's files, which no model wrote."""
-    for change in changes:
-        if change.path not in drafts.changes and change.after is not None:
-            text = change.after.decode("utf-8", "replace")
-            await run.append(events.FileFinished(change.path, text))
+    repairs = engine.settings.repair.automatic
+    async with drafting(engine, run, workspace, request.account, looks_first=repairs) as work:
+        request = replace(request, source=work.source)
+        done = await _write(engine, request, run, model, work.drafts)
+        await work.install_needed()
+        work.is_whole = _ending(done, work.drafts) is None
+        if repairs and work.is_whole and work.drafts.changes:
+            await mend_new(engine, model, work)
+    return work.drafts, done
 
 
 async def _recent(engine: Engine, request: GenerateRequest) -> Sequence[Message]:

@@ -69,16 +69,14 @@ class Reviews:
 
     async def find(self, project: str, change_set_id: str | None) -> ChangeSet:
         """The change set named, else the newest pending one; raises `NotFound`."""
-        if change_set_id is not None:
-            found = await self._store.change_set(change_set_id)
-            if found is None or found.project != project:
-                raise NotFound(f"There is no change {change_set_id} in this project.")
-            return found
         await self.load(project)
-        waiting = self._pending[project]
-        if not waiting:
-            raise NotFound("Nothing waits for review.")
-        return waiting[0]
+        if change_set_id is not None:
+            return await self._read(project, change_set_id)
+        for known in self.pending(project):
+            latest = await self._read(project, known.id)
+            if latest.is_pending:
+                return latest
+        raise NotFound("Nothing waits for review.")
 
     async def propose(
         self, run: Run, workspace: Workspace, changes: Sequence[FileChange]
@@ -173,8 +171,12 @@ class Reviews:
             for change in changes
         ]
         answers = await workspace.apply(f"Forge: {change_set.title}", edits)
+        change_set = await self._read(workspace.project, change_set.id)
         for change, answer in zip(changes, answers, strict=True):
-            if answer.ok:
+            # Another process may have accepted it meanwhile: who made the change knows how to
+            # undo it.
+            is_made = answer.found != answer.left
+            if answer.ok and (is_made or change_set.file(change.path) == change):
                 accepted = change.accepted(answer.found, answer.left, choice.hunk)
                 change_set = change_set.with_file(accepted)
         # The change set is saved before anybody is told, so that all that is told can be undone.
@@ -233,16 +235,31 @@ class Reviews:
     def _turn(self, workspace: Workspace) -> asyncio.Lock:
         return self._deciding.setdefault(workspace.project, asyncio.Lock())
 
+    async def _read(self, project: str, change_set_id: str) -> ChangeSet:
+        """The change set as it is now: another process may have decided on it."""
+        found = await self._store.change_set(change_set_id)
+        if found is None or found.project != project:
+            raise NotFound(f"There is no change {change_set_id} in this project.")
+        if self._remember(found):
+            self._tell(project)
+        return found
+
     async def _save(self, change_set: ChangeSet) -> None:
         await self.load(change_set.project)
         await self._store.save_change_set(change_set)
-        others = [
-            each for each in self._pending.get(change_set.project, ()) if each.id != change_set.id
-        ]
+        self._remember(change_set)
+        self._tell(change_set.project)
+
+    def _remember(self, change_set: ChangeSet) -> bool:
+        """Whether what is pending is another than before."""
+        known = self._pending.get(change_set.project, [])
+        if change_set in known:
+            return False
+        others = [each for each in known if each.id != change_set.id]
         waiting = [change_set, *others] if change_set.is_pending else others
         waiting.sort(key=lambda each: each.created_at, reverse=True)
         self._pending[change_set.project] = waiting
-        self._tell(change_set.project)
+        return waiting != known
 
     def _tell(self, project: str) -> None:
         for listener in self._listeners:
@@ -264,5 +281,8 @@ def _outcome(answers: Sequence[WorkspaceAnswer]) -> RunFinished | None:
     failed = [answer for answer in answers if not answer.ok]
     if not failed:
         return None
-    told = "; ".join(f"{answer.path}: {answer.reason}" for answer in failed)
-    return RunFinished("failed", "changed_since", f"Not everything was taken over. {told}")
+    paths: dict[str, list[str]] = {}
+    for answer in failed:
+        paths.setdefault(answer.reason.removesuffix("."), []).append(answer.path)
+    told = "; ".join(f"{', '.join(those)}: {reason}" for reason, those in paths.items())
+    return RunFinished("failed", "changed_since", f"Not everything was taken over. {told}.")

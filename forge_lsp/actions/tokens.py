@@ -43,9 +43,9 @@ def _make(path: Path) -> str:
     aside = path.with_name(f"token.{os.getpid()}")
     token = f"forge_{secrets.token_urlsafe(TOKEN_BYTES)}"
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token + "\n")
     try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token + "\n")
         os.link(aside, path)
     except FileExistsError:
         token = _read(path)

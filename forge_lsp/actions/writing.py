@@ -89,7 +89,7 @@ class Writing:
         limit = self._settings.max_reply_characters
         message = f"The reply is longer than {limit:,} characters; the rest of it was not read."
         await self._run.append(events.Problem("reply_too_long", message))
-        return ModelDone("max_tokens", "")
+        return ModelDone("cut", "", detail=message)
 
     async def _mend(self, ask: ModelRequest) -> None:
         """Ask again for each edit that didn't fit: for its blocks, then for the whole file."""

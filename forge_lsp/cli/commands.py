@@ -56,6 +56,8 @@ app = typer.Typer(
 )
 token_app = typer.Typer(no_args_is_help=True, help="The token that HTTP clients authenticate with.")
 app.add_typer(token_app, name="token")
+e2b_app = typer.Typer(no_args_is_help=True, help="Sandboxes in E2B's cloud.")
+app.add_typer(e2b_app, name="e2b")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  Typer calls it with the option's value.
@@ -148,6 +150,17 @@ def serve(
     http = msgspec.structs.replace(settings.http, **changed)
     settings = msgspec.structs.replace(settings, http=http)
     _run(serve_until_told(settings, Places.find()))
+
+
+@e2b_app.command("build-template", epilog="Example:  E2B_API_KEY=… forge-lsp e2b build-template")
+def e2b_build_template() -> None:
+    """Build what E2B's sandboxes are made from; once for each account, and after an update."""
+    from forge_lsp.sandbox.e2b.template import build_template
+    from forge_lsp.settings import load
+
+    settings, _ = load()
+    name = _run(build_template(settings, lambda stage: typer.echo(stage, err=True)))
+    typer.echo(f"The template {name} is built. Set FORGE_SANDBOX_PROVIDER=e2b to use it.")
 
 
 @token_app.command("show", epilog="Example:  TOKEN=$(forge-lsp token show)")

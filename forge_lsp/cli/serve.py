@@ -14,7 +14,7 @@ from forge_lsp.actions.late import Late
 from forge_lsp.actions.tokens import owner_token
 from forge_lsp.app import open_engine
 from forge_lsp.cli.signals import told_to_end
-from forge_lsp.errors import InvalidRequest, StoreFailed
+from forge_lsp.errors import InvalidRequest, PortTaken, StoreFailed
 from forge_lsp.http.access import is_loopback
 from forge_lsp.http.doorway import Doorway
 from forge_lsp.settings import HttpSettings, Places, Settings
@@ -36,7 +36,7 @@ async def serve(settings: Settings, places: Places) -> None:
         engine = await late.get()
         try:
             doorway = Doorway(late, settings.http, token)
-            line = {"url": doorway.open(), "pid": os.getpid()}
+            line = {"url": _opened(doorway), "pid": os.getpid()}
             try:
                 with _announced(places.state / "server.json", line):
                     sys.stdout.write(json.dumps(line) + "\n")
@@ -59,6 +59,15 @@ def _token(settings: Settings, places: Places) -> str | None:
             remedy="Leave --no-auth out, or use --host 127.0.0.1.",
         )
     return None
+
+
+def _opened(doorway: Doorway) -> str:
+    """Its URL; the language server calls the option by another name."""
+    try:
+        return doorway.open()
+    except PortTaken as error:
+        remedy = "Choose another with --port; 0 takes any that is free."
+        raise PortTaken(error.message, remedy=remedy) from error
 
 
 @contextmanager

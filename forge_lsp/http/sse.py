@@ -68,6 +68,7 @@ class GenerateRendering:
                 | events.PackageFailed()
                 | events.FileApplied()
                 | events.SandboxReady()
+                | events.DiagnosticsChanged()
                 | events.Usage()
             ):
                 pass

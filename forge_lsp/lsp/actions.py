@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
 REWRITE = "refactor.rewrite.forge"
 REVIEW = "refactor.rewrite.forge.review"
+QUICK_FIX = "quickfix.forge"
+FIX_ALL = "source.fixAll.forge"
 SOURCE = "source.forge"
-KINDS = (REWRITE, REVIEW, SOURCE)
+KINDS = (REWRITE, REVIEW, QUICK_FIX, FIX_ALL, SOURCE)
+MOST_FIXES = 8
+"""Diagnostics of one place that an action each is offered for."""
+MOST_TITLE_CHARACTERS = 60
 PROMPT_FILE = "/.forge/prompt.md"
 
 
@@ -51,12 +56,20 @@ def code_actions(session: Session, params: types.CodeActionParams) -> list[types
     offered = [
         *_instructions(session, uri, place),
         *_reviews(session, uri, place),
+        *_fixes(uri, params.context.diagnostics),
+        *_fix_all(session, uri, params.context),
         *_source(session, uri),
     ]
     return [
-        types.CodeAction(title=title, kind=kind, command=command, tags=tags)
-        for title, kind, command in offered
-        if only is None or any(is_kind_of(kind, each) for each in only)
+        types.CodeAction(
+            title=each.title,
+            kind=each.kind,
+            command=each.command,
+            diagnostics=each.diagnostics,
+            tags=tags,
+        )
+        for each in offered
+        if only is None or any(is_kind_of(each.kind, kind) for kind in only)
     ]
 
 
@@ -120,7 +133,12 @@ def line_range(line: int) -> types.Range:
     return types.Range(types.Position(line, 0), types.Position(line + 1, 0))
 
 
-_Offer = tuple[str, str, types.Command]
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    title: str
+    kind: str
+    command: types.Command
+    diagnostics: list[types.Diagnostic] | None = None
 
 
 def _instructions(session: Session, uri: str, place: types.Range) -> Iterator[_Offer]:
@@ -128,10 +146,10 @@ def _instructions(session: Session, uri: str, place: types.Range) -> Iterator[_O
     for instruction in instructions_of(session, uri):
         if place.start != place.end and first - 1 <= instruction.line <= last:
             title = "Forge: do this to the selection"
-            yield title, REWRITE, edit_command(uri, instruction, place)
+            yield _Offer(title, REWRITE, edit_command(uri, instruction, place))
         elif first <= instruction.line <= last:
             whole = line_range(instruction.line)
-            yield "Forge: do this", REWRITE, edit_command(uri, instruction, whole)
+            yield _Offer("Forge: do this", REWRITE, edit_command(uri, instruction, whole))
 
 
 def _reviews(session: Session, uri: str, place: types.Range) -> Iterator[_Offer]:
@@ -147,20 +165,60 @@ def _reviews(session: Session, uri: str, place: types.Range) -> Iterator[_Offer]
     everything = {"changeSetId": waiting[0].id, "textDocument": {"uri": uri}}
     yield from _decisions("all", everything)
     title = "Forge: show diff"
-    yield title, REVIEW, types.Command(title, "forge.review.diff", arguments=[everything])
+    yield _offer(title, REVIEW, "forge.review.diff", everything)
 
 
 def _decisions(what: str, arguments: dict[str, Any]) -> Iterator[_Offer]:
     for verb in ("accept", "reject"):
         title = f"Forge: {verb} {what}"
-        yield title, REVIEW, types.Command(title, f"forge.review.{verb}", arguments=[arguments])
+        yield _offer(title, REVIEW, f"forge.review.{verb}", arguments)
+
+
+def _fixes(uri: str, diagnostics: Sequence[types.Diagnostic]) -> Iterator[_Offer]:
+    for each in diagnostics[:MOST_FIXES]:
+        line = each.message.strip().partition("\n")[0]
+        if len(line) > MOST_TITLE_CHARACTERS:
+            line = f"{line[: MOST_TITLE_CHARACTERS - 1]}…"
+        arguments = {"textDocument": {"uri": uri}, "diagnostics": [_plain(each)]}
+        title = f'Forge: fix "{line}"'
+        command = types.Command(title, "forge.fix", arguments=[arguments])
+        yield _Offer(title, QUICK_FIX, command, [each])
+
+
+def _fix_all(session: Session, uri: str, context: types.CodeActionContext) -> Iterator[_Offer]:
+    # Editors carry out every source.fixAll when a file is saved, if they are set up so; asking
+    # the model, which costs money, is for a person to decide.
+    by_itself = context.trigger_kind == types.CodeActionTriggerKind.Automatic
+    if uri in session.marked and not (by_itself and context.only):
+        arguments = {"textDocument": {"uri": uri}}
+        yield _offer("Forge: fix all problems in the preview", FIX_ALL, "forge.fix", arguments)
+
+
+def _plain(diagnostic: types.Diagnostic) -> dict[str, Any]:
+    """As `forge.fix` takes it."""
+    start, end = diagnostic.range.start, diagnostic.range.end
+    return {
+        "range": {
+            "start": {"line": start.line, "character": start.character},
+            "end": {"line": end.line, "character": end.character},
+        },
+        "message": diagnostic.message,
+        "severity": int(diagnostic.severity or types.DiagnosticSeverity.Error),
+        "code": diagnostic.code,
+        "source": diagnostic.source,
+        "data": diagnostic.data,
+    }
+
+
+def _offer(title: str, kind: str, command: str, arguments: dict[str, Any]) -> _Offer:
+    return _Offer(title, kind, types.Command(title, command, arguments=[arguments]))
 
 
 def _source(session: Session, uri: str) -> Iterator[_Offer]:
     if uri.endswith(PROMPT_FILE) and (document := session.documents.document(uri)):
         title = "Forge: generate from this file"
         arguments = {"prompt": document.source, "textDocument": {"uri": uri}}
-        yield title, SOURCE, types.Command(title, "forge.generate", arguments=[arguments])
+        yield _offer(title, SOURCE, "forge.generate", arguments)
     engine = session.late.opened
     if not session.folders:
         title = "Forge: set up a workspace"
@@ -168,4 +226,4 @@ def _source(session: Session, uri: str) -> Iterator[_Offer]:
         title = "Forge: set up a model"
     else:
         return
-    yield title, SOURCE, types.Command(title, "forge.status")
+    yield _Offer(title, SOURCE, types.Command(title, "forge.status"))

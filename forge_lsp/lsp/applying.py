@@ -27,6 +27,10 @@ CHANGED = "it has changed since, in the same lines; your text was left alone"
 NOT_SEEN = (
     "the editor did not make the change; save or close the file there and accept the change again"
 )
+NOT_MADE = "the editor could not make the change ({}); mend that and accept the change again"
+IN_THE_WAY = (
+    "an empty file stands in its place; delete it if it stays empty and accept the change again"
+)
 CANT_DELETE = "this editor can't delete files for a server; delete it yourself"
 
 
@@ -66,7 +70,9 @@ async def _plan(folder: OpenFolder, edit: WorkspaceEdit) -> _Plan | WorkspaceAns
     found = await folder.read(edit.path)
     target = _rebased(edit, found)
     if target is None and edit.after is not None:
-        return _refused(edit, CHANGED, found)
+        # Editors may leave an empty file behind where they could not fill it.
+        is_empty = edit.before is None and found == b""
+        return _refused(edit, IN_THE_WAY if is_empty else CHANGED, found)
     if target is None and found is not None:
         if not _says_the_same(found, edit.before):
             return _refused(edit, CHANGED, found)
@@ -105,8 +111,10 @@ async def _write(folder: OpenFolder, plan: _Plan) -> WorkspaceAnswer:
         return _refused(plan.edit, "it isn't text, and it is open in the editor", plan.found)
     try:
         await asyncio.to_thread(write_file, folder.root, plan.edit.path, plan.target)
-    except (OSError, PathRefused) as error:
-        return _refused(plan.edit, f"it can't be written: {error}", plan.found)
+    except OSError as error:
+        return _refused(plan.edit, f"it can't be written: {error.strerror}", plan.found)
+    except PathRefused as error:
+        return _refused(plan.edit, error.message, plan.found)
     return _done(plan, plan.target)
 
 
@@ -118,11 +126,12 @@ async def _through_editor(
         return ()
     whole = [change for plan in plans for change in await _changes(folder, plan)]
     edit = types.WorkspaceEdit(document_changes=whole)
-    if await folder.client.apply_edit(label, edit):
+    reason = await folder.client.apply_edit(label, edit)
+    if reason is None:
         return await asyncio.gather(*(_look(folder, plan) for plan in plans))
     answers: list[WorkspaceAnswer] = []
     for plan in plans:
-        answer = await _look(folder, plan, timeout_s=0)
+        answer = await _look_once(folder, plan, reason)
         if not answer.ok and len(plans) > 1:
             answer = await _alone(folder, label, plan)
         answers.append(answer)
@@ -135,8 +144,8 @@ async def _alone(folder: OpenFolder, label: str, plan: _Plan) -> WorkspaceAnswer
         return changed
     plan = replace(changed, found=plan.found)
     edit = types.WorkspaceEdit(document_changes=await _changes(folder, changed))
-    took = await folder.client.apply_edit(label, edit)
-    return await _look(folder, plan, timeout_s=SEEN_TIMEOUT_S if took else 0)
+    reason = await folder.client.apply_edit(label, edit)
+    return await (_look(folder, plan) if reason is None else _look_once(folder, plan, reason))
 
 
 async def _changes(
@@ -158,19 +167,23 @@ async def _changes(
     return file_edits(uri, None, edits, create=create)
 
 
-async def _look(
-    folder: OpenFolder, plan: _Plan, timeout_s: float = SEEN_TIMEOUT_S
-) -> WorkspaceAnswer:
+async def _look(folder: OpenFolder, plan: _Plan) -> WorkspaceAnswer:
     """Wait until the document or the disk shows the change."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
+    deadline = loop.time() + SEEN_TIMEOUT_S
     while True:
-        found = await folder.read(plan.edit.path)
-        if _is_as_meant(found, plan.target):
-            return _done(plan, found)
-        if loop.time() >= deadline:
-            return _refused(plan.edit, NOT_SEEN, plan.found)
+        answer = await _look_once(folder, plan, "")
+        if answer.ok or loop.time() >= deadline:
+            return answer
         await folder.changes.next(LOOK_EVERY_S)
+
+
+async def _look_once(folder: OpenFolder, plan: _Plan, reason: str) -> WorkspaceAnswer:
+    """Whether the change is there; `reason` is what the editor said where it refused it."""
+    found = await folder.read(plan.edit.path)
+    if _is_as_meant(found, plan.target):
+        return _done(plan, found)
+    return _refused(plan.edit, NOT_MADE.format(reason) if reason else NOT_SEEN, plan.found)
 
 
 def _is_as_meant(found: bytes | None, target: bytes | None) -> bool:

@@ -61,6 +61,24 @@ class Apply(_Arguments, frozen=True):
     text_document: Document | None = None
 
 
+class GivenDiagnostic(msgspec.Struct, frozen=True):
+    """LSP's Diagnostic, as much of it as is of use."""
+
+    range: Range
+    message: str
+    severity: int = 1
+    code: str | int | None = None
+    source: str | None = None
+    data: Any = None
+
+
+class Fix(_Arguments, frozen=True):
+    """forge.fix."""
+
+    text_document: Document | None = None
+    diagnostics: tuple[GivenDiagnostic, ...] = ()
+
+
 class RunNamed(_Arguments, frozen=True):
     """forge.cancel."""
 

@@ -17,6 +17,9 @@ ANSWER_TIMEOUT_S = 10.0
 """An editor that takes longer to answer a request that no person has to answer won't."""
 PERSON_TIMEOUT_S = 120.0
 
+MOST_REASON_CHARACTERS = 200
+"""Of what an editor says of an edit that it didn't make."""
+
 EVENT = "forge/event"
 
 
@@ -100,11 +103,15 @@ class Client:
 
     # Asking it; None where it doesn't answer
 
-    async def apply_edit(self, label: str, edit: types.WorkspaceEdit) -> bool:
-        """Whether it says that it made the edit, which is not to be believed."""
+    async def apply_edit(self, label: str, edit: types.WorkspaceEdit) -> str | None:
+        """None where it says that it made the edit, which is not to be believed; else why it
+        didn't, which few editors tell: then it is empty."""
         params = types.ApplyWorkspaceEditParams(edit=edit, label=label)
         answer = await self._ask(types.WORKSPACE_APPLY_EDIT, params, ANSWER_TIMEOUT_S)
-        return bool(answer and answer.applied)
+        if answer and answer.applied:
+            return None
+        reason = (answer.failure_reason if answer else None) or ""
+        return " ".join(reason.split())[:MOST_REASON_CHARACTERS].rstrip(".")
 
     async def show_document(self, uri: str, *, external: bool) -> bool:
         """Whether it says that it opened the document or the URL."""

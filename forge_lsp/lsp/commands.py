@@ -11,6 +11,7 @@ from lsprotocol import types
 from forge_lsp.errors import ForgeError, InvalidRequest
 from forge_lsp.lsp import (
     arguments,
+    fix_commands,
     generation_commands,
     review_commands,
     run_commands,
@@ -41,6 +42,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "forge.generate": Command(generation_commands.generate, arguments.Prompt, _PROMPT),
         "forge.edit": Command(generation_commands.edit, arguments.Prompt, _PROMPT),
+        "forge.fix": Command(
+            fix_commands.fix,
+            arguments.Fix,
+            '{"textDocument": {"uri": "…"}, "diagnostics": […]}, or none at all',
+        ),
         "forge.apply": Command(
             generation_commands.apply_files,
             arguments.Apply,

@@ -1,9 +1,11 @@
 """The sandbox's problems, marked in the editor."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from lsprotocol import types
 
+from forge_lsp.lsp.arguments import GivenDiagnostic
 from forge_lsp.lsp.documents import lines_of_document
 from forge_lsp.lsp.workspace import EditorWorkspace
 from forge_lsp.paths import ProjectPath, is_allowed
@@ -32,8 +34,7 @@ def publish_report(workspace: EditorWorkspace, marked: set[str], report: Diagnos
 def _diagnostic(
     workspace: EditorWorkspace, path: ProjectPath, found: SandboxDiagnostic
 ) -> types.Diagnostic:
-    document = workspace.document(path)
-    lines = lines_of_document(document.source) if document else ()
+    lines = _lines(workspace, path)
     start = _position(workspace, lines, found.line, found.column)
     end = start
     if found.end_line is not None and found.end_column is not None:
@@ -44,7 +45,41 @@ def _diagnostic(
         severity=_SEVERITIES[found.severity],
         code=found.code or None,
         source=SOURCE,
+        data={"package": found.package} if found.package else None,
     )
+
+
+def as_problem(
+    workspace: EditorWorkspace, path: ProjectPath, given: GivenDiagnostic
+) -> SandboxDiagnostic:
+    """A diagnostic of any server's as the sandbox would tell of it."""
+    lines = _lines(workspace, path)
+    line, column = given.range.start.line, given.range.start.character
+    if line < len(lines):
+        column = _utf16_units(workspace, lines[line], column)
+    data = cast("object", given.data)
+    package = cast("dict[str, object]", data).get("package") if isinstance(data, dict) else None
+    return SandboxDiagnostic(
+        file=path,
+        line=line + 1,
+        column=column + 1,
+        severity="error" if given.severity == types.DiagnosticSeverity.Error else "warning",
+        code="" if given.code is None else str(given.code),
+        message=given.message,
+        source=given.source or "",
+        package=package if isinstance(package, str) else None,
+    )
+
+
+def _lines(workspace: EditorWorkspace, path: ProjectPath) -> Sequence[str]:
+    document = workspace.document(path)
+    return lines_of_document(document.source) if document else ()
+
+
+def _utf16_units(workspace: EditorWorkspace, line: str, units: int) -> int:
+    codec = workspace.documents.position_codec
+    place = codec.position_from_client_units([line], types.Position(0, units))
+    return len(line[: place.character].encode("utf-16-le")) // 2
 
 
 def _position(

@@ -51,12 +51,10 @@ class ProgressText:
                 if path == self._writing:
                     self._writing = ""
                 return False
-            case events.PackageInstalled(name, version):
-                self.message = f"Installed {name} {version}"
-            case events.SandboxReady():
-                self.message = "The preview is ready"
             case _:
-                return False
+                said = _said(event)
+                self.message = said or self.message
+                return bool(said)
         return True
 
     def _say_writing(self) -> None:
@@ -67,6 +65,19 @@ class ProgressText:
 
     def _reach(self, percentage: int) -> None:
         self.percentage = max(self.percentage, min(percentage, 99))
+
+
+def _said(event: events.Event) -> str:
+    """The sentence that tells of an event; empty where it has none."""
+    match event:
+        case events.PackageInstalled(name, version):
+            return f"Installed {name} {version}"
+        case events.SandboxReady():
+            return "The preview is ready"
+        case events.DiagnosticsChanged(errors):
+            return f"{errors} error(s) in the app" if errors else "No errors in the app"
+        case _:
+            return ""
 
 
 def short_count(count: int) -> str:

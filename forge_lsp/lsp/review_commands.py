@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
 from forge_lsp.changes.unified import unified_diff
-from forge_lsp.errors import NotFound
+from forge_lsp.errors import NotFound, StoreFailed
 from forge_lsp.lsp import arguments
 from forge_lsp.lsp.session import Session, Started
 
@@ -78,5 +79,11 @@ def _choice(given: arguments.Review) -> "Choice":
 
 
 def _write(place: Path, text: str) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    place.write_text(text, encoding="utf-8", newline="")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        # Half a patch would look like a whole one.
+        with suppress(OSError):
+            place.unlink(missing_ok=True)
+        raise StoreFailed(f"{place} can't be written: {error.strerror}.") from error

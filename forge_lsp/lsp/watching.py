@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 MOST_TOLD = 3
 """Problems of one run that a message names."""
+MOST_QUOTED_CHARACTERS = 300
+"""Of the words of a model that wrote no file."""
 
 TITLES = {
     "generate": "Forge: generating",
     "edit": "Forge: editing",
+    "fix": "Forge: mending",
     "apply": "Forge: applying",
     "accept": "Forge: accepting",
     "reject": "Forge: rejecting",
@@ -43,22 +46,48 @@ OUTCOMES = {
 class _Told:
     """What a run said that its end must mention."""
 
-    problems: list[str] = field(default_factory=list[str])
+    problems: dict[str, str] = field(default_factory=dict[str, str])
+    """What happened, as a sentence, and the cause of it, as the run gave it."""
     files: set[str] = field(default_factory=set[str])
+    words: str = ""
+    """How the model's reply begins."""
 
     def take(self, event: events.Event) -> None:
         match event:
             case events.Problem(_, message):
-                self.problems.append(message)
+                self.problems[message] = message
             case events.FileDropped(path, reason):
-                self.problems.append(f"{path} was left out: {reason}.")
-            case events.FileApplied(path, target, ok, reason) if not ok:
-                where = "" if target == "workspace" else " in the sandbox"
-                self.problems.append(f"{path} was not changed{where}: {reason}.")
+                self._add(f"{path} was left out", reason)
+            case events.FileApplied(path, "workspace", ok, reason) if not ok:
+                self._add(f"{path} was not changed", reason)
+            case events.FileApplied(path, _, ok, reason) if not ok and not self._explains(reason):
+                self._add(f"{path} was not changed in the sandbox", reason)
             case events.FileFinished(path):
                 self.files.add(path)
+            case events.TextDelta(text) if len(self.words) < MOST_QUOTED_CHARACTERS:
+                self.words += text
             case _:
                 pass
+
+    def besides(self, message: str) -> str:
+        """The problems whose causes `message` doesn't give."""
+        left = [what for what, cause in self.problems.items() if cause not in message]
+        more = len(left) - MOST_TOLD
+        return " ".join(left[:MOST_TOLD] + ([f"And {more} more."] if more > 0 else []))
+
+    def quote(self) -> str:
+        """What the model said instead of writing files, on one line."""
+        words = " ".join(self.words.split())
+        if len(words) > MOST_QUOTED_CHARACTERS:
+            words = f"{words[: MOST_QUOTED_CHARACTERS - 1]}…"
+        return f"It said: “{words}”" if words else ""
+
+    def _add(self, what: str, cause: str) -> None:
+        self.problems[f"{what}: {cause.removesuffix('.')}."] = cause
+
+    def _explains(self, reason: str) -> bool:
+        """Whether it was told already: a sandbox that isn't there takes no file at all."""
+        return any(reason in problem for problem in self.problems)
 
 
 class Watcher:
@@ -123,27 +152,21 @@ class Watcher:
         self, engine: "Engine", run: "Run", last: events.RunFinished, told: _Told
     ) -> None:
         """At most one message for each run that somebody has to know of."""
-        problems = _summary(told.problems)
         if last.outcome == "cancelled":
             return
+        problems, ready = told.besides(last.message), _ready(engine, run)
         if last.outcome != "completed":
             kind = (
                 types.MessageType.Error if last.outcome == "failed" else types.MessageType.Warning
             )
-            self._client.show(last.message, kind)
-            return
-        pending = [each for each in engine.reviews.pending(run.record.project) if each.id == run.id]
-        if pending:
-            count = len(pending[0].pending)
-            are = "1 file is" if count == 1 else f"{count} files are"
-            ready = (
-                f"{are} ready for review: accept with a code action, or with forge.review.accept."
-            )
-            self._client.show(f"{ready} {problems}".strip())
+            self._client.show(_joined(problems, last.message, ready), kind)
+        elif ready:
+            self._client.show(_joined(ready, problems))
         elif problems:
             self._client.show(problems, types.MessageType.Warning)
         elif run.record.kind in ("generate", "edit") and not told.files:
-            self._client.show("The model changed nothing. Say more exactly what you want.")
+            nothing = "The model changed nothing."
+            self._client.show(_joined(nothing, told.quote(), "Say more exactly what you want."))
 
 
 def _title(run: "Run") -> str:
@@ -151,7 +174,17 @@ def _title(run: "Run") -> str:
     return f"{what} ({run.record.title})"
 
 
-def _summary(problems: list[str]) -> str:
-    more = len(problems) - MOST_TOLD
-    told = problems[:MOST_TOLD] + ([f"And {more} more."] if more > 0 else [])
-    return " ".join(told)
+def _ready(engine: "Engine", run: "Run") -> str:
+    """What to do about the files that the run left for review; empty where there are none."""
+    for each in engine.reviews.pending(run.record.project):
+        if each.id == run.id:
+            count = len(each.pending)
+            are = "1 file is" if count == 1 else f"{count} files are"
+            return (
+                f"{are} ready for review: accept with a code action, or with forge.review.accept."
+            )
+    return ""
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))

@@ -8,6 +8,7 @@ from forge_lsp.lsp.applying import apply_edits
 from forge_lsp.lsp.client import Client
 from forge_lsp.lsp.documents import Changes, ExactWorkspace
 from forge_lsp.lsp.folder import OpenFolder
+from forge_lsp.lsp.turns import turn_in
 from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 
 
@@ -22,6 +23,6 @@ class EditorWorkspace(OpenFolder):
 
     async def apply(self, label: str, edits: Sequence[WorkspaceEdit]) -> Sequence[WorkspaceAnswer]:
         """One change at a time: two that overlap would each look stale to the other."""
-        async with self._applying:
+        async with self._applying, turn_in(self.root):
             await self.files()
             return await apply_edits(self, label, edits)

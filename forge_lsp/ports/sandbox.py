@@ -54,6 +54,8 @@ class SandboxDiagnostic:
     source: str
     end_line: int | None = None
     end_column: int | None = None
+    package: str | None = None
+    """The package that is missing, where that is the problem."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Model
 from forge_lsp.ports.sandbox import SandboxProvider
 from forge_lsp.runs import Run, Runs
-from forge_lsp.settings import GenerationSettings, Places, ReviewSettings, Settings
+from forge_lsp.settings import GenerationSettings, Places, RepairSettings, ReviewSettings, Settings
 from forge_lsp.store.sql import open_store
 
 WAIT_S = 20
@@ -87,11 +87,14 @@ async def a_world(
     choices: Sequence[Reply | str] = (),
     generation: GenerationSettings | None = None,
     review: ReviewSettings | None = None,
+    repair: RepairSettings | None = None,
     whole_files: bool = False,
 ) -> AsyncGenerator[World]:
     """Opens an engine whose model gives `replies`, and closes it."""
     settings = Settings(
-        generation=generation or GenerationSettings(), review=review or ReviewSettings()
+        generation=generation or GenerationSettings(),
+        review=review or ReviewSettings(),
+        repair=repair or RepairSettings(),
     )
     store = await open_store(f"sqlite:///{home}/forge.db")
     model = ScriptedModel(list(replies), list(choices), whole_files)

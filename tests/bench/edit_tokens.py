@@ -41,6 +41,7 @@ def _tokens(*, takes_edits: bool) -> Measurement:
         takes_edits=takes_edits,
         mending=None,
         is_selecting=False,
+        is_fixing=False,
     )
     return {"": len(answer(asked).encode()) / BYTES_A_TOKEN}
 

@@ -16,6 +16,7 @@ from forge_lsp.events import EditType
 from forge_lsp.generation.context import ContextFile
 from forge_lsp.generation.edits import BlockFailure, apply_blocks
 from forge_lsp.generation.parser import ReplyParser
+from forge_lsp.generation.problems import fix_prompt
 from forge_lsp.generation.prompts import (
     project_context,
     repair_prompt,
@@ -37,6 +38,7 @@ from forge_lsp.generation.reply import (
 from forge_lsp.generation.selection import SELECTION_SCHEMA, parse_selection, selection_prompt
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message, ModelEvent, ModelRequest, TextPiece
+from forge_lsp.ports.sandbox import SandboxDiagnostic
 from forge_lsp.settings import load
 
 COUNTER, TODO, DASHBOARD, LANDING = apps()
@@ -369,6 +371,23 @@ async def test_the_closed_stream_closes_its_generator():
             frames = response.aiter_raw()
             assert b"message_start" in await anext(frames)
         assert [frame async for frame in frames] == []
+
+
+@pytest.mark.parametrize("app", apps(), ids=lambda app: app.title)
+async def test_what_it_wrote_and_somebody_broke_is_put_back(app: App):
+    path = "src/App.tsx"
+    files = applied(app.files, app.edits)
+    broken = {**files, path: files[path].replace("return (", "return ( oops", 1)}
+    problem = SandboxDiagnostic(path, 9, 1, "error", "TS2304", "Cannot find 'oops'.", "tsc")
+    events = await parsed(request(fix_prompt([problem], broken), context=project(broken)))
+    assert files_in(events) == {path: files[path]}
+
+
+async def test_what_others_wrote_is_not_mended():
+    theirs = {"src/App.tsx": "export const app = () => oops;\n" * 20}
+    problem = SandboxDiagnostic("src/App.tsx", 1, 1, "error", "", "Wrong.", "tsc")
+    events = await parsed(request(fix_prompt([problem], theirs), context=project(theirs)))
+    assert files_in(events) == {}
 
 
 def test_the_pace_is_a_setting(monkeypatch: pytest.MonkeyPatch):

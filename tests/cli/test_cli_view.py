@@ -35,6 +35,8 @@ def test_what_could_not_be_applied_is_kept_with_its_reason() -> None:
         (events.FileFinished("a.ts", None), "✓ a.ts is to be deleted"),
         (events.FileDropped("a.ts", "it was left open"), "✗ a.ts: it was left open"),
         (events.PackageInstalled("zod", "3.1.0"), "✓ zod 3.1.0 installed"),
+        (events.DiagnosticsChanged(0, 3), "✓ No errors in the app"),
+        (events.DiagnosticsChanged(2, 0), "! 2 error(s) in the app"),
         (events.Problem("code", "Something."), "! Something."),
         (events.Usage("m", 1_000, 20), "· m: 1,000 tokens in, 20 out"),
         (events.Usage("m", 1, 2, cost_usd=0.01), "· m: 1 tokens in, 2 out, $0.0100"),

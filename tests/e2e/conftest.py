@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,32 @@ def workspace(tmp_path: Path) -> Path:
     folder = tmp_path / "workspace"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def plain_home(tmp_path: Path) -> Home:
+    """A home for what needs no sandbox."""
+    (tmp_path / "cache").mkdir()
+    return Home.make(tmp_path / "home", tmp_path / "cache")
+
+
+@pytest.fixture
+def no_node(tmp_path: Path) -> dict[str, str]:
+    """The settings of somebody without Node, and so without sandboxes."""
+    (tmp_path / "no node").mkdir()
+    return {"PATH": str(tmp_path / "no node")}
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="forge-e2e-"))
+    folder.chmod(0o755)
+    yield folder
+    for each in folder.iterdir():
+        if each.is_dir():
+            each.chmod(0o755)
+    shutil.rmtree(folder)
 
 
 async def _prepare(places: Places) -> None:

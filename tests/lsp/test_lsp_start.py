@@ -61,6 +61,7 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
         "commands": [
             "forge.generate",
             "forge.edit",
+            "forge.fix",
             "forge.apply",
             "forge.review.accept",
             "forge.review.reject",
@@ -79,10 +80,12 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
         ],
         "workDoneProgress": True,
     }
-    assert len(COMMANDS) == 17
+    assert len(COMMANDS) == 18
     assert capabilities["codeActionProvider"]["codeActionKinds"] == [
         "refactor.rewrite.forge",
         "refactor.rewrite.forge.review",
+        "quickfix.forge",
+        "source.fixAll.forge",
         "source.forge",
     ]
     assert "resolveProvider" not in capabilities["codeActionProvider"]

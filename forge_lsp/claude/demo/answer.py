@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from forge_lsp.claude.demo import sources
+from forge_lsp.claude.demo import restoring, sources
 from forge_lsp.claude.demo.asked import Asked
 from forge_lsp.claude.demo.catalogue import (
     COLOURS,
@@ -24,6 +24,8 @@ def answer(asked: Asked) -> str:
     Edits of code that the request holds come first, then whole apps; where neither fits, prose
     says so.
     """
+    if asked.is_fixing:
+        return _fixed(asked)
     named = next((app for app in apps() if asked.names(app.words)), None)
     for app in [named] if named else apps():
         wanted = _wanted(asked, app)
@@ -35,6 +37,15 @@ def answer(asked: Asked) -> str:
         if wanted and asked.mending:
             return _mended(asked, asked.mending, app, wanted)
     return _written(asked, named) if named else _prose(_abilities())
+
+
+def _fixed(asked: Asked) -> str:
+    """The files that it wrote once, as it wrote them."""
+    restored = restoring.restored(asked.files)
+    if not restored:
+        return _prose("It can only mend what it wrote itself, and this isn't like any of that.")
+    parts = [_file(path, text) for path, text in restored.items()]
+    return "\n".join([CANNED, "It puts back what it had written.", "", *parts, END])
 
 
 def _wanted(asked: Asked, app: App) -> list[Edit]:

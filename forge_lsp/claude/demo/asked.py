@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from forge_lsp.events import EditType
+from forge_lsp.generation.problems import fix_prompt
 from forge_lsp.generation.prompts import request_text
 
 _FENCED = re.compile(r"^(~{4,}) ?([^\n]*)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
@@ -20,6 +21,7 @@ _LISTED = re.compile(
 _SELECTING = re.compile(r"^The request:\n(~{4,})\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
 _MENDING = re.compile(r"(Your edit of|The change of) (.+?) (?:could not|can't) be made")
 _CONTINUING = "Your reply was cut off."
+_FIXING = fix_prompt((), {})
 _ABOUT_SELECTION = "\n\nThe request is about this part"
 _HINTS = [
     request_text("", selection=None, selection_path=None, edit_type=kind)
@@ -44,6 +46,8 @@ class Asked:
     """The one file to be written now, after an edit of it didn't fit."""
     is_selecting: bool
     """JSON is wanted that chooses files."""
+    is_fixing: bool
+    """Problems of the app are to be mended."""
 
     def names(self, words: Sequence[str]) -> bool:
         """Whether the prompt holds any of `words`."""
@@ -78,6 +82,7 @@ def parse(body: bytes) -> Asked:
         takes_edits="<<<<<<< SEARCH" in rules and not (mending and mending[1] == "The change of"),
         mending=mending[2] if mending else None,
         is_selecting=selecting is not None,
+        is_fixing=last.startswith(_FIXING),
     )
 
 

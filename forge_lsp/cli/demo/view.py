@@ -66,6 +66,8 @@ class RunView:
                 return f"✓ {name} {version} installed"
             case events.PackageFailed(name, reason):
                 return f"✗ {name}: {reason}"
+            case events.DiagnosticsChanged(errors):
+                return f"! {errors} error(s) in the app" if errors else "✓ No errors in the app"
             case events.Problem(_, message):
                 return f"! {message}"
             case events.Usage(model, taken, given):
