@@ -89,6 +89,13 @@ class SandboxFailed(ForgeError):
     remedy = "Run `forge-lsp doctor`, then try again."
 
 
+class BrowserMissing(SandboxFailed):
+    """There is no browser on this machine to look at a preview with."""
+
+    code = "browser_missing"
+    remedy = "Install Chromium (Debian and Ubuntu: apt-get install chromium) and try again."
+
+
 class SandboxGone(ForgeError):
     """A sandbox that has ended: killed, expired, or dead."""
 

@@ -1,10 +1,11 @@
 """A place where the model's code runs, confined; `sandbox` implements it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.workspace import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,19 @@ class DiagnosticsReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that the dev server wrote, or the console of a page that is looked at."""
+
+    seq: int
+    """Counts from 1 in each sandbox."""
+    at_ms: int
+    """Milliseconds of Unix time."""
+    source: Literal["server", "page"]
+    text: str
+    """Without its end, colours and other control characters."""
+
+
+@dataclass(frozen=True, slots=True)
 class IsolationReport:
     """How well this machine can confine a sandbox."""
 
@@ -78,6 +92,8 @@ class IsolationReport:
 
 StageSink = Callable[[str], None]
 """Takes a sentence for people about what is being done; never blocks."""
+OutputSink = Callable[[str], None]
+"""Takes some more of what a program prints, without control sequences; never blocks."""
 
 
 class Sandbox(Protocol):
@@ -112,6 +128,13 @@ class Sandbox(Protocol):
         """Put the whole file in place at once; folders are made as needed."""
         ...
 
+    async def put(self, contents: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
+        """Put many files in place, in the time of a few, and take away those that are None.
+
+        Gives those that could not be, and why, for people.
+        """
+        ...
+
     async def delete(self, path: ProjectPath) -> None:
         """A file that isn't there is a success."""
         ...
@@ -120,7 +143,44 @@ class Sandbox(Protocol):
         """Install packages by `name` or `name@range`; raises `PackageRefused` for a bad name."""
         ...
 
-    async def diagnostics(self) -> DiagnosticsReport: ...
+    async def run(self, command: Sequence[str], on_output: OutputSink, timeout_s: float) -> int:
+        """Run a program in its folder, beside the dev server and as confined as that.
+
+        Gives the exit code, or 128 and the signal that ended it. Raises `SandboxFailed` where it
+        takes longer than `timeout_s`; whoever stops waiting ends it too.
+        """
+        ...
+
+    async def screenshot(self) -> bytes:
+        """A PNG of the preview's page, as a browser shows it that is itself confined.
+
+        What the page throws meanwhile is among the diagnostics from then on. Raises
+        `BrowserMissing` where there is no browser to look with.
+        """
+        ...
+
+    async def diagnostics(
+        self, changed: Collection[ProjectPath] | None = None
+    ) -> DiagnosticsReport:
+        """What is wrong now. With `changed`, the files that were written or deleted since the
+        last report, only what they can have to do with is looked at; the rest of that report
+        stands."""
+        ...
+
+    async def stirred(self) -> None:
+        """Wait until there is something new to tell that no write of ours would: an error on its
+        page, its dev server ended or came back. What came since the last call counts, so one
+        watcher misses nothing; two would take it from each other."""
+        ...
+
+    def logs(self, after: int = 0, limit: int = 500) -> Sequence[LogLine]:
+        """The lines with a greater `seq` that are still kept, oldest first, at most `limit`. From
+        memory, and also once it has ended."""
+        ...
+
+    async def log_grew(self, after: int) -> None:
+        """Wait until there is a line with a greater `seq` than `after`."""
+        ...
 
     async def kill(self) -> None:
         """End it and all that runs in it; ending what has ended is a success."""
@@ -137,8 +197,12 @@ class SandboxProvider(Protocol):
         """How well sandboxes are confined; looked at once, then remembered."""
         ...
 
-    async def create(self, on_stage: StageSink) -> Sandbox:
-        """A sandbox that holds the template, with its preview answering."""
+    async def create(self, on_stage: StageSink, contents: Files | None = None) -> Sandbox:
+        """A sandbox with its preview answering.
+
+        It holds `contents` and runs as their package.json says; without one it is the template
+        with `contents` laid over it. What can't be copied or installed is said and left out.
+        """
         ...
 
     async def template(self) -> Mapping[ProjectPath, bytes]:

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from forge_lsp.sandbox.isolation.launch import Launched
+from forge_lsp.sandbox.isolation.listening import listening_ports
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,10 @@ class Confined:
         Raises OSError: refused where nobody listens, or unreachable where the sandbox has ended.
         """
         return await self._launched.network.connect(port)
+
+    def listening(self) -> Sequence[int]:
+        """The TCP ports that something in the sandbox listens on, and `connect` can reach."""
+        return listening_ports(self._launched.init.pid)
 
     async def wait(self) -> int:
         """Wait for the end. The payload's exit code, or 128 and the signal that ended it."""
