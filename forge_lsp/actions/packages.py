@@ -61,23 +61,6 @@ def with_dependencies(manifest: bytes, versions: Mapping[str, str]) -> bytes:
     return as_bytes(text, manifest)
 
 
-def listed_packages(manifest: bytes) -> Sequence[str]:
-    """`name@range` of each dependency in a package.json; nothing where it can't be read."""
-    try:
-        document: Any = json.loads(manifest)
-    except (ValueError, RecursionError):
-        return ()
-    if not isinstance(document, dict):
-        return ()
-    fields = cast("dict[str, Any]", document)
-    found: dict[str, Any] = {}
-    for group in ("dependencies", "devDependencies"):
-        values = fields.get(group)
-        if isinstance(values, dict):
-            found |= cast("dict[str, Any]", values)
-    return [f"{name}@{version}" for name, version in found.items()]
-
-
 _GROUPS = ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies")
 
 

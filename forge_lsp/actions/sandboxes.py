@@ -7,16 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forge_lsp.actions.late import Late
-from forge_lsp.actions.packages import PACKAGE_JSON, listed_packages
-from forge_lsp.errors import ForgeError, NotFound
+from forge_lsp.errors import NotFound
 from forge_lsp.ports.sandbox import Sandbox, SandboxProvider, StageSink
 from forge_lsp.ports.workspace import Files
 
 log = logging.getLogger(__name__)
-
-MAX_SYNCED_FILES = 2_000
-MAX_SYNCED_BYTES = 2_000_000
-"""A larger file of the workspace is not copied into the sandbox."""
 
 
 @dataclass(slots=True)
@@ -38,10 +33,12 @@ class Sandboxes:
         self._known: dict[str, _Known] = {}
         self._making: dict[str, asyncio.Lock] = {}
 
-    async def create(self, account: str, project: str, on_stage: StageSink) -> Sandbox:
+    async def create(
+        self, account: str, project: str, on_stage: StageSink, contents: Files | None = None
+    ) -> Sandbox:
         """Make a new one, which is the active one from then on; never ends another."""
         provider = await self.provider.get()
-        sandbox = await provider.create(on_stage)
+        sandbox = await provider.create(on_stage, contents)
         self._known[sandbox.id] = _Known(sandbox, account, project, time.monotonic())
         return sandbox
 
@@ -79,9 +76,7 @@ class Sandboxes:
                 return known.sandbox
             if known is not None:
                 on_stage("The sandbox has ended; making a new one from the workspace...")
-            sandbox = await self.create(account, project, on_stage)
-            await fill(sandbox, contents, on_stage)
-            return sandbox
+            return await self.create(account, project, on_stage, contents)
 
     async def kill(self, account: str, sandbox_id: str | None) -> Sequence[str]:
         """End one, or all of the account's; gives the ids of those that were alive."""
@@ -109,36 +104,3 @@ class Sandboxes:
             if account in (None, known.account) and project in (None, known.project)
         ]
         return max(mine, key=lambda known: known.used_at, default=None)
-
-
-async def fill(sandbox: Sandbox, contents: Files, on_stage: StageSink) -> None:
-    """Copy the workspace's files into the sandbox; what can't be copied is said and left out."""
-    paths = await contents.files()
-    if paths:
-        on_stage(f"Copying {min(len(paths), MAX_SYNCED_FILES)} file(s) into the sandbox...")
-    for path in paths[:MAX_SYNCED_FILES]:
-        content = await contents.read(path)
-        if content is None or len(content) > MAX_SYNCED_BYTES:
-            continue
-        try:
-            await sandbox.write(path, content)
-        except ForgeError as error:
-            on_stage(f"{path} was not copied into the sandbox: {error.message}")
-    manifest = await contents.read(PACKAGE_JSON)
-    if manifest is not None:
-        await _install_listed(sandbox, manifest, on_stage)
-
-
-async def _install_listed(sandbox: Sandbox, manifest: bytes, on_stage: StageSink) -> None:
-    """Install what the workspace's package.json lists; what the template has costs nothing."""
-    listed = listed_packages(manifest)
-    if not listed:
-        return
-    on_stage(f"Installing the {len(listed)} package(s) of package.json...")
-    try:
-        report = await sandbox.install(listed)
-    except ForgeError as error:
-        on_stage(f"The packages of package.json were not installed: {error.message}")
-        return
-    for failed in report.failed:
-        on_stage(f"{failed.name} was not installed: {failed.reason}")

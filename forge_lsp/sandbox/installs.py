@@ -12,7 +12,7 @@ from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import FailedPackage, InstalledPackage, InstallReport
 from forge_lsp.sandbox import packages, packuments
 from forge_lsp.sandbox.files import read_file
-from forge_lsp.sandbox.npm import Npm, NpmResult
+from forge_lsp.sandbox.managers import PackageManager
 from forge_lsp.sandbox.packages import PackageRequest
 from forge_lsp.sandbox.registry import Registry, RegistryFailed
 
@@ -23,9 +23,9 @@ _CONFIGURATION = (".npmrc", "npm-shrinkwrap.json")
 
 @dataclass(frozen=True, slots=True)
 class Installer:
-    """Installs from one registry with one npm."""
+    """Installs from one registry with one package manager."""
 
-    npm: Npm
+    manager: PackageManager
     registry: Registry
     timeout_s: float
 
@@ -65,28 +65,16 @@ class Installer:
         self, directory: Path, known: Sequence[PackageRequest]
     ) -> dict[PackageRequest, str]:
         """All at once; where that fails, one by one. Gives those that failed, and why."""
-        if not known or (await self._run(directory, known)).ok:
+        if not known or not await self._why_not_added(directory, known):
             return {}
-        failed: dict[PackageRequest, str] = {}
-        for each in known:
-            result = await self._run(directory, [each])
-            if not result.ok:
-                failed[each] = result.reason
-        return failed
+        reasons = {each: await self._why_not_added(directory, [each]) for each in known}
+        return {each: why for each, why in reasons.items() if why}
 
-    async def _run(self, directory: Path, wanted: Sequence[PackageRequest]) -> NpmResult:
-        arguments = ["--", *map(str, wanted)]
-        result = await self.npm.run(
-            directory, self.registry, ["install", *arguments], self.timeout_s
+    async def _why_not_added(self, directory: Path, wanted: Sequence[PackageRequest]) -> str:
+        result = await self.manager.add(
+            directory, self.registry, [str(each) for each in wanted], self.timeout_s
         )
-        if result.ok or "ERESOLVE" not in result.output:
-            return result
-        return await self.npm.run(
-            directory,
-            self.registry,
-            ["install", "--legacy-peer-deps", *arguments],
-            self.timeout_s,
-        )
+        return result.reason
 
 
 def _check_folder(directory: Path) -> None:
@@ -144,6 +132,6 @@ def _report(
         if each in there and each not in failed:
             installed[each] = there[each]
         else:
-            why = failed.get(each, "npm says that it installed it, but it is not there.")
+            why = failed.get(each, "It was installed, as it seemed, but it is not there.")
             lacking[each] = FailedPackage(each.name, why)
     return InstallReport(tuple(installed.values()), tuple(lacking.values()))

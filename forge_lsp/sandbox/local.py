@@ -4,8 +4,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,24 @@ from typing import Any
 from forge_lsp.errors import IsolationUnavailable, SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import IsolationReport, Sandbox, StageSink
-from forge_lsp.sandbox import source
+from forge_lsp.ports.workspace import Files
+from forge_lsp.sandbox import own, source
+from forge_lsp.sandbox.contents import lay_over
+from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import ServerFolder, copy_tree, remove_tree
 from forge_lsp.sandbox.installs import Installer
 from forge_lsp.sandbox.instance import LocalSandbox, Surroundings
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
 from forge_lsp.sandbox.lease import Clock, Lease
-from forge_lsp.sandbox.npm import Npm
+from forge_lsp.sandbox.managers import PackageManager, npm
+from forge_lsp.sandbox.own import OwnProjects
 from forge_lsp.sandbox.pool import Pool
 from forge_lsp.sandbox.preparation import Preparation, start_dev_server, template_place
+from forge_lsp.sandbox.project import Project
 from forge_lsp.sandbox.registry import Registry
 from forge_lsp.sandbox.relay import Relay
 from forge_lsp.sandbox.template import template_files
+from forge_lsp.sandbox.toolbox import Registries, Toolbox
 from forge_lsp.settings import Places, SandboxSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -37,9 +43,14 @@ class _Workshop:
     """What is made once, when the first sandbox is asked for."""
 
     folder: ServerFolder
-    registry: Registry
+    registries: Registries
     preparation: Preparation
     shared: Surroundings
+    projects: OwnProjects
+
+
+_Fill = Callable[[_Workshop, Path], Awaitable[tuple[DevServer, Surroundings]]]
+"""Fills the folder of a new sandbox and starts its dev server."""
 
 
 class LocalProvider:
@@ -69,8 +80,9 @@ class LocalProvider:
         """How well sandboxes are confined; looked at once, then remembered."""
         return await self._confinement.report()
 
-    async def create(self, on_stage: StageSink) -> Sandbox:
-        """A sandbox that holds the template, with its preview answering.
+    async def create(self, on_stage: StageSink, contents: Files | None = None) -> Sandbox:
+        """A sandbox with its preview answering: the template, with `contents` laid over it, or a
+        project that runs by its own package.json.
 
         Raises `IsolationUnavailable` where this machine can't confine one, `SandboxFailed` where
         one can't be made.
@@ -78,7 +90,15 @@ class LocalProvider:
         report = await self.isolation()
         if report.tier == "none":
             raise IsolationUnavailable(report.detail, remedy=report.remedy)
-        return await self._pool.take(on_stage)
+        if contents is None:
+            return await self._pool.take(on_stage)
+        template = await self.template()
+        project = await own.recognise(contents, template)
+        if project is not None:
+            return await self._make_own(project, contents, on_stage)
+        sandbox = await self._pool.take(on_stage)
+        await lay_over(sandbox, template, contents, on_stage)
+        return sandbox
 
     async def template(self) -> Mapping[ProjectPath, bytes]:
         """The source files that a new sandbox holds."""
@@ -106,37 +126,59 @@ class LocalProvider:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._workshop is not None:
-            await self._workshop.registry.close()
+            await self._workshop.registries.aged.close()
+            await self._workshop.registries.whole.close()
             await self._workshop.folder.close()
             self._workshop = None
 
     async def _make(self, on_stage: StageSink) -> LocalSandbox:
+        async def fill(workshop: _Workshop, folder: Path) -> tuple[DevServer, Surroundings]:
+            async with self._preparing:
+                template = await workshop.preparation.prepared(on_stage)
+            await copy_tree(template, folder)
+            on_stage("Starting a sandbox...")
+            limits = workshop.shared.limits
+            server = await start_dev_server(self._confinement, folder, limits)
+            return server, workshop.shared
+
+        return await self._make_in_folder(fill)
+
+    async def _make_own(
+        self, project: Project, contents: Files, on_stage: StageSink
+    ) -> LocalSandbox:
+        async def fill(workshop: _Workshop, folder: Path) -> tuple[DevServer, Surroundings]:
+            installed = await workshop.projects.install(project, contents, folder, on_stage)
+            on_stage(f"Starting the project's dev server ({project.script})...")
+            server = await workshop.projects.start(installed)
+            shared = workshop.shared
+            installer = replace(shared.installer, manager=installed.manager)
+            return server, replace(shared, installer=installer)
+
+        return await self._make_in_folder(fill)
+
+    async def _make_in_folder(self, fill: _Fill) -> LocalSandbox:
         if self._closed:
             raise SandboxFailed("The server is ending.", remedy="")
         try:
             workshop = await self._open()
-            async with self._preparing:
-                template = await workshop.preparation.prepared(on_stage)
+            folder = workshop.folder.path / f"sb_{secrets.token_hex(10)}"
+            try:
+                server, shared = await fill(workshop, folder)
+                sandbox = await self._started(folder, server, shared)
+            except BaseException:
+                await remove_tree(folder)
+                raise
         except OSError as error:
             raise SandboxFailed(
                 f"{error.filename or 'The sandbox folder'} can't be used: {error.strerror}.",
                 remedy="Check that the disk has room and that the folder can be written.",
             ) from error
-        on_stage("Starting a sandbox...")
-        folder = workshop.folder.path / f"sb_{secrets.token_hex(10)}"
-        try:
-            await copy_tree(template, folder)
-            sandbox = await self._start_in(folder, workshop.shared)
-        except BaseException:
-            await remove_tree(folder)
-            raise
         self._sandboxes[sandbox.id] = sandbox
         self._start(self._attend(sandbox), f"sandbox-{sandbox.id}")
         return sandbox
 
-    async def _start_in(self, folder: Path, shared: Surroundings) -> LocalSandbox:
+    async def _started(self, folder: Path, server: DevServer, shared: Surroundings) -> LocalSandbox:
         lease = Lease(self._settings.lease_s, self._clock)
-        server = await start_dev_server(self._confinement, folder, shared.limits)
         try:
             await server.ready(self._settings.start_timeout_s)
             relay = await Relay.start(folder.name, server.session, lease.renew)
@@ -166,26 +208,42 @@ class LocalProvider:
         program = await asyncio.to_thread(source.find_npm, node)
         root = await asyncio.to_thread(confinement.data_root, self._places.cache)
         limits = Limits(settings.memory_mb, settings.disk_mb, settings.processes)
-        npm = Npm(confinement, program, limits)
+        manager = PackageManager(confinement, npm(node.executable, program), limits)
 
         def open_registry(minimum_age_days: float) -> Registry:
             find = partial(source.find_source, node.executable, program, settings.registry_url)
             cache = self._places.cache / "npm"
             return Registry(find, cache, minimum_age_days=minimum_age_days)
 
+        registries = Registries(
+            aged=open_registry(settings.minimum_release_age_days), whole=open_registry(0)
+        )
         preparation = Preparation(
             confinement=confinement,
-            npm=npm,
-            open_registry=partial(open_registry, 0),
+            npm=manager,
+            registry=registries.whole,
             place=template_place(root),
             limits=limits,
             timeout_s=settings.prepare_timeout_s,
         )
-        registry = open_registry(settings.minimum_release_age_days)
-        installer = Installer(npm, registry, settings.install_timeout_s)
-        shared = Surroundings(confinement, installer, limits)
-        folder = await asyncio.to_thread(ServerFolder.claim, root / "sandboxes")
-        return _Workshop(folder, registry, preparation, shared)
+        timeout_s = settings.install_timeout_s
+        toolbox = Toolbox(
+            npm=manager,
+            node=node.executable,
+            place=root / "tools",
+            registries=registries,
+            owner=confinement.owner,
+            timeout_s=timeout_s,
+        )
+        return _Workshop(
+            folder=await asyncio.to_thread(ServerFolder.claim, root / "sandboxes"),
+            registries=registries,
+            preparation=preparation,
+            shared=Surroundings(
+                confinement, Installer(manager, registries.aged, timeout_s), limits
+            ),
+            projects=OwnProjects(confinement, toolbox, registries, limits, timeout_s),
+        )
 
     async def _end_expired_forever(self) -> None:
         while True:

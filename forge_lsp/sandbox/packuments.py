@@ -130,6 +130,15 @@ def published_before(packument: Packument, moment: float) -> Packument:
     )
 
 
+def newest(packument: Packument, major: str) -> str | None:
+    """The highest stable version with that major number; what `latest` names where it is empty."""
+    if not major:
+        return packument.tags.get("latest")
+    fitting = [each for each in packument.versions if each.startswith(f"{major}.")]
+    stable = [each for each in fitting if "-" not in each]
+    return max(stable, key=_precedence, default=None)
+
+
 def is_version(text: str) -> bool:
     """Whether `text` is one exact version."""
     return len(text) <= MAX_VERSION_CHARACTERS and VERSION.fullmatch(text) is not None

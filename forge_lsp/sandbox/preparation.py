@@ -19,7 +19,7 @@ from forge_lsp.sandbox import dev_server, proxy, template
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import remove_tree
 from forge_lsp.sandbox.isolation.confinement import Confined, Confinement, Limits
-from forge_lsp.sandbox.npm import Npm
+from forge_lsp.sandbox.managers import PackageManager
 from forge_lsp.sandbox.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -57,17 +57,17 @@ class Preparation:
         self,
         *,
         confinement: Confinement,
-        npm: Npm,
-        open_registry: Callable[[], Registry],
+        npm: PackageManager,
+        registry: Registry,
         place: Path,
         limits: Limits,
         timeout_s: float,
     ) -> None:
-        """`open_registry` gives a registry that doesn't mind young versions: ours are pinned.
-        `place` is a `template_place`."""
+        """`registry` is one that doesn't mind young versions: ours are pinned. `place` is a
+        `template_place`."""
         self._confinement = confinement
         self._npm = npm
-        self._open_registry = open_registry
+        self._registry = registry
         self._limits = limits
         self._timeout_s = timeout_s
         self._files = template.template_files()
@@ -121,11 +121,7 @@ class Preparation:
             os.chown(place, *self._confinement.owner())
 
     async def _install(self, draft: Path) -> None:
-        registry = self._open_registry()
-        try:
-            result = await self._npm.run(draft, registry, ["ci"], self._timeout_s)
-        finally:
-            await registry.close()
+        result = await self._npm.install(draft, self._registry, self._timeout_s, frozen=True)
         if not result.ok:
             raise SandboxFailed(
                 f"The template's packages could not be installed: {result.reason}",

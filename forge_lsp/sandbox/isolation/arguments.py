@@ -9,6 +9,8 @@ from forge_lsp.sandbox.isolation.programs import Node
 APP = Path("/app")
 """Where the sandbox's own folder appears."""
 HOME = Path("/home/app")
+TOOLS = Path("/opt/forge")
+"""Where a folder with programs that the machine lacks appears, to be read only."""
 
 _TEMPORARY = "/tmp"  # noqa: S108 - The sandbox's own, as the next one.
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108
@@ -33,7 +35,12 @@ _HOST_SETTINGS = (
 
 
 def sandbox_arguments(
-    *, directory: Path, node: Node, environment: Mapping[str, str], limits: Limits
+    *,
+    directory: Path,
+    node: Node,
+    environment: Mapping[str, str],
+    limits: Limits,
+    toolbox: Path | None,
 ) -> Sequence[str]:
     """All but the descriptors and the payload. Mounts are made in this order."""
     return (
@@ -44,6 +51,7 @@ def sandbox_arguments(
         *_scratch(str(HOME), _HOME_BYTES, "0700"),
         *("--ro-bind-try", "/proc/sys", "/proc/sys"),
         *("--bind", str(directory), str(APP)),
+        *(("--ro-bind", str(toolbox), str(TOOLS)) if toolbox else ()),
         *_scratch(_SHARED_MEMORY, _SHARED_MEMORY_BYTES, "1777"),
         # Without these two, /, /etc and /dev could be written, and without a bound.
         *("--remount-ro", "/dev", "--remount-ro", "/"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from forge_lsp.errors import IsolationUnavailable, SandboxFailed
 from forge_lsp.ports.sandbox import IsolationReport
-from forge_lsp.sandbox.isolation.arguments import sandbox_arguments
+from forge_lsp.sandbox.isolation.arguments import TOOLS, sandbox_arguments
 from forge_lsp.sandbox.isolation.confined import Confined, Watch
 from forge_lsp.sandbox.isolation.diagnosis import explain
 from forge_lsp.sandbox.isolation.disk import DiskWatch
@@ -26,7 +26,7 @@ from forge_lsp.sandbox.isolation.network import Network
 from forge_lsp.sandbox.isolation.programs import Node, find_bubblewrap, find_node
 from forge_lsp.sandbox.isolation.syscalls import compile_filter
 
-__all__ = ["Confined", "Confinement", "Limits"]
+__all__ = ["TOOLS", "Confined", "Confinement", "Limits"]
 
 _WATCH_INTERVAL_S = 0.25
 _PROBE_TIMEOUT_S = 20.0
@@ -90,8 +90,10 @@ class Confinement:
         environment: Mapping[str, str],
         limits: Limits,
         listen: Sequence[int] = (),
+        toolbox: Path | None = None,
     ) -> Confined:
-        """Run `argv` in a sandbox of its own that sees `directory` as /app.
+        """Run `argv` in a sandbox of its own that sees `directory` as /app, and `toolbox`, which
+        it can't write, at `TOOLS`.
 
         `listen` names TCP ports of the sandbox's own 127.0.0.1 on which we listen, from before
         `argv` runs: see `Confined.listeners`. The sandbox dies with the calling thread. Raises
@@ -105,6 +107,7 @@ class Confinement:
             environment=environment,
             limits=limits,
             listen=listen,
+            toolbox=toolbox,
         )
 
     async def _prove(self) -> Tools:
@@ -131,7 +134,7 @@ class Confinement:
     async def _try_out(self, tools: Tools, argv: Sequence[str], directory: Path) -> None:
         try:
             confined = await self._spawn(
-                tools, argv, directory=directory, environment={}, limits=_PROBE_LIMITS, listen=()
+                tools, argv, directory=directory, environment={}, limits=_PROBE_LIMITS
             )
         except SandboxFailed as error:
             raise explain(error.message) from error
@@ -154,10 +157,15 @@ class Confinement:
         directory: Path,
         environment: Mapping[str, str],
         limits: Limits,
-        listen: Sequence[int],
+        listen: Sequence[int] = (),
+        toolbox: Path | None = None,
     ) -> Confined:
         options = sandbox_arguments(
-            directory=directory, node=tools.node, environment=environment, limits=limits
+            directory=directory,
+            node=tools.node,
+            environment=environment,
+            limits=limits,
+            toolbox=toolbox,
         )
         launched = await launch(
             tools.bubblewrap,

@@ -14,6 +14,8 @@ from forge_lsp.sandbox.isolation.identity import Identity
 from forge_lsp.sandbox.isolation.network import Network
 from forge_lsp.sandbox.isolation.process import Child, Process
 
+_HOSTS = b"127.0.0.1 localhost\n"
+"""Without a file of hosts, many dev servers find no `localhost` to listen on."""
 _OUTPUT_BYTES = 64 * 1024
 _REASON_BYTES = 4096
 _LAST_WORDS_TIMEOUT_S = 1.0
@@ -69,8 +71,13 @@ async def launch(
             info, info_end = _pipe(theirs, theirs)
             output, output_end = _pipe(undo, theirs)
             filter_end, filter_pipe = _pipe(theirs, undo)
-            told = ("--info-fd", str(info_end.fileno()), "--seccomp", str(filter_end.fileno()))
-            arguments = theirs.enter_context(_file_of([*options, *told]))
+            hosts = theirs.enter_context(_file_of("hosts", _HOSTS))
+            told = (
+                *("--info-fd", str(info_end.fileno()), "--seccomp", str(filter_end.fileno())),
+                # Before anything is made read-only.
+                *("--perms", "0644", "--ro-bind-data", str(hosts.fileno()), "/etc/hosts"),
+            )
+            arguments = theirs.enter_context(_arguments_file([*told, *options]))
             try:
                 network = Network.start(identity, info.fileno(), limits)
                 undo.push_async_callback(network.close)
@@ -78,7 +85,7 @@ async def launch(
                     [str(bubblewrap), "--args", str(arguments.fileno()), "--", *payload],
                     identity,
                     output=output_end.fileno(),
-                    passed=[pipe.fileno() for pipe in (info_end, filter_end, arguments)],
+                    passed=[each.fileno() for each in (info_end, filter_end, hosts, arguments)],
                 )
             except OSError as error:
                 raise SandboxFailed(f"bubblewrap can't be started: {error}.") from error
@@ -131,10 +138,15 @@ def _pipe(
     return reads.enter_context(FileIO(read, "r")), writes.enter_context(FileIO(write, "w"))
 
 
-def _file_of(arguments: Sequence[str]) -> FileIO:
+def _arguments_file(arguments: Sequence[str]) -> FileIO:
     """Arguments as a file: a sandbox can read the command line of its init process."""
-    file = FileIO(os.memfd_create("arguments", os.MFD_CLOEXEC), "r+")
-    file.write(b"".join(os.fsencode(argument) + b"\0" for argument in arguments))
+    return _file_of("arguments", b"".join(os.fsencode(each) + b"\0" for each in arguments))
+
+
+def _file_of(name: str, content: bytes) -> FileIO:
+    """A file in memory, to be read from its start."""
+    file = FileIO(os.memfd_create(name, os.MFD_CLOEXEC), "r+")
+    file.write(content)
     file.seek(0)
     return file
 

@@ -1,0 +1,160 @@
+"""Projects that run by their own package.json: installed by their package manager, started by
+their own script."""
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from forge_lsp.errors import ForgeError, SandboxFailed
+from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.sandbox import StageSink
+from forge_lsp.ports.workspace import Files
+from forge_lsp.sandbox import files, project, proxy
+from forge_lsp.sandbox.contents import copy_all
+from forge_lsp.sandbox.dev_server import DevServer
+from forge_lsp.sandbox.isolation.confinement import Confined, Confinement, Limits
+from forge_lsp.sandbox.managers import PackageManager, Result
+from forge_lsp.sandbox.project import MANIFEST, Project
+from forge_lsp.sandbox.toolbox import Registries, Toolbox
+
+_QUIET: Mapping[str, str] = {
+    "BROWSER": "none",
+    "DO_NOT_TRACK": "1",
+    "NEXT_TELEMETRY_DISABLED": "1",
+    "ASTRO_TELEMETRY_DISABLED": "1",
+    "NO_UPDATE_NOTIFIER": "1",
+    "npm_config_update_notifier": "false",
+    "npm_config_cache": "/tmp/npm",  # noqa: S108 - The sandbox's own.
+}
+"""There is no browser to open in a sandbox, and no network to ask or tell anybody."""
+_RESOLVED = re.compile(rb'^(  resolved ")https?://[^/"\s]+/', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A project's folder with its packages in it."""
+
+    project: Project
+    manager: PackageManager
+    folder: Path
+
+
+async def recognise(contents: Files, template: Mapping[ProjectPath, bytes]) -> Project | None:
+    """The project that a workspace holds, if it runs by its own package.json."""
+    manifest = await contents.read(MANIFEST)
+    if manifest is None:
+        return None
+    paths = await contents.files()
+    locks = {each: await contents.read(each) or b"" for each in project.lock_files(paths)}
+    return project.recognise(paths, manifest, locks, template[MANIFEST])
+
+
+class OwnProjects:
+    """Fills the folders of such projects, and starts their dev servers."""
+
+    def __init__(
+        self,
+        confinement: Confinement,
+        toolbox: Toolbox,
+        registries: Registries,
+        limits: Limits,
+        timeout_s: float,
+    ) -> None:
+        """`timeout_s` bounds each call of a package manager."""
+        self._confinement = confinement
+        self._toolbox = toolbox
+        self._registries = registries
+        self._limits = limits
+        self._timeout_s = timeout_s
+
+    async def install(
+        self, found: Project, contents: Files, folder: Path, on_stage: StageSink
+    ) -> Installed:
+        """Fill `folder` with the files and the packages that they list.
+
+        Raises `SandboxFailed` where these can't be installed.
+        """
+        owner = self._confinement.owner()
+        await asyncio.to_thread(_make, folder, owner)
+
+        async def put(batch: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
+            return await asyncio.to_thread(_write, folder, batch, owner)
+
+        await copy_all(contents, put, on_stage)
+        program = await self._toolbox.program(found.managed, on_stage)
+        manager = PackageManager(self._confinement, program, self._limits)
+        on_stage(f"Installing the project's packages with {program.name}...")
+        await self._install(found, manager, folder, on_stage)
+        return Installed(found, manager, folder)
+
+    async def start(self, installed: Installed) -> DevServer:
+        """Start its dev server, whose port is found out once it listens."""
+        program = installed.manager.program
+
+        async def spawn() -> Confined:
+            return await self._confinement.spawn(
+                program.run(installed.project.script),
+                directory=installed.folder,
+                environment={**_QUIET, **program.environment},
+                limits=self._limits,
+                toolbox=program.toolbox,
+            )
+
+        return await DevServer.start(spawn, port=None)
+
+    async def _install(
+        self, found: Project, manager: PackageManager, folder: Path, on_stage: StageSink
+    ) -> None:
+        lock = found.managed.lock
+        if lock is not None:
+            with_lock = await self._install_locked(manager, folder, lock)
+            if with_lock.ok:
+                return
+            on_stage(f"{lock} could not be followed: {with_lock.reason}")
+        result = await manager.install(folder, self._registries.aged, self._timeout_s, frozen=False)
+        if not result.ok:
+            raise SandboxFailed(
+                f"The project's packages could not be installed: {result.reason}",
+                remedy="See that they install on this machine from a public registry.",
+            )
+
+    async def _install_locked(
+        self, manager: PackageManager, folder: Path, lock: ProjectPath
+    ) -> Result:
+        """As the lock file says, also where it names versions that are young: the user chose
+        them, and it has their checksums."""
+        install = partial(
+            manager.install, folder, self._registries.whole, self._timeout_s, frozen=True
+        )
+        if lock != "yarn.lock":
+            return await install()
+        # Yarn 1 asks the host that its lock file names, not the registry that it is told.
+        before = await asyncio.to_thread(files.read_file, folder, lock, 1 << 25)
+        pinned = _RESOLVED.sub(rb"\g<1>" + proxy.URL.encode() + b"/", before)
+        owner = self._confinement.owner()
+        await asyncio.to_thread(files.write_file, folder, lock, pinned, owner)
+        try:
+            return await install()
+        finally:
+            await asyncio.to_thread(files.write_file, folder, lock, before, owner)
+
+
+def _make(folder: Path, owner: tuple[int, int]) -> None:
+    folder.mkdir(mode=0o755)
+    os.chown(folder, *owner)
+
+
+def _write(
+    folder: Path, batch: Mapping[ProjectPath, bytes | None], owner: tuple[int, int]
+) -> Mapping[ProjectPath, str]:
+    refused: dict[ProjectPath, str] = {}
+    for path, content in batch.items():
+        try:
+            files.write_file(folder, path, content or b"", owner)
+        except ForgeError as error:
+            refused[path] = error.message
+    return refused
