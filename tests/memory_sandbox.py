@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
-import json
 import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from forge_lsp.errors import (
     BrowserMissing,
@@ -43,6 +44,10 @@ VERSION = "1.2.3"
 MOST_KEPT_LINES = 2_000
 PICTURE = b"\x89PNG\r\n\x1a\n(a page)"
 _BROKEN = re.compile(r"BROKEN(?::(server|page|package)(?:=([\w@/-]+))?)?")
+
+
+class _Manifest(msgspec.Struct):
+    dependencies: dict[str, str] = {}
 
 
 @dataclass
@@ -317,8 +322,8 @@ async def _lay(sandbox: MemorySandbox, contents: Files, on_stage: StageSink) -> 
 
 def _listed(manifest: bytes) -> Sequence[str]:
     try:
-        listed = json.loads(manifest).get("dependencies", {})
-    except (ValueError, AttributeError):
+        listed = msgspec.json.decode(manifest or b"{}", type=_Manifest).dependencies
+    except msgspec.DecodeError:
         return ()
     return [f"{name}@{version}" for name, version in listed.items()]
 
