@@ -20,7 +20,13 @@ from forge_lsp.sandbox.isolation.folders import FOLDER_FLAGS, walk
 TEMPORARY_PREFIX = ".forge-"
 """Of the files that a write makes before it puts them in place."""
 
-_LEFT_OUT = frozenset({"node_modules", ".git", "dist"})
+_LEFT_OUT = frozenset(
+    {
+        *("node_modules", ".git", "dist"),
+        # What dev servers make in a project's folder, by the thousand.
+        *(".next", ".nuxt", ".svelte-kit", ".astro", ".turbo", ".output", ".vite", ".parcel-cache"),
+    }
+)
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

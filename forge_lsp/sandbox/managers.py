@@ -16,8 +16,12 @@ from forge_lsp.sandbox.registry import Registry
 MAX_LINES = 1_000
 """A mistake in the call is explained by a page of usage, after its cause."""
 
-_STORE = "node_modules/.forge-store"
+CACHE = ".forge-cache"
+"""In the folder that is installed into, which has more room than a sandbox's other places; files
+whose names begin like this are nobody's business. It may be removed afterwards."""
+_STORE = "/app/.forge-store"
 """pnpm links a package's files from here, which only works within one file system."""
+_CACHE = f"/app/{CACHE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +159,7 @@ def pnpm(node: Path, toolbox: Path, script: str) -> Program:
         add=("add",),
         flags=(
             *("--ignore-scripts", f"--registry={proxy.URL}", f"--store-dir={_STORE}"),
-            *("--fetch-retries=0", "--reporter=append-only", "--loglevel=error"),
-            # It would fetch another version of itself, or ask for one by its name.
-            *("--config.manage-package-manager-versions=false", "--config.pm-on-fail=ignore"),
-            "--config.strict-dep-builds=false",
-            "--config.minimum-release-age=0",
+            "--reporter=append-only",
         ),
         environment=_environment(npm_config_cache="/tmp/pnpm"),  # noqa: S108 - The sandbox's own.
         toolbox=toolbox,
@@ -176,7 +176,7 @@ def yarn(node: Path, toolbox: Path, script: str) -> Program:
         add=("add",),
         flags=(
             *("--ignore-scripts", "--non-interactive", "--no-progress", "--ignore-engines"),
-            *("--registry", proxy.URL, "--cache-folder", "/app/node_modules/.forge-cache"),
+            *("--registry", proxy.URL, "--cache-folder", _CACHE),
         ),
         environment=_environment(),
         toolbox=toolbox,
@@ -198,7 +198,7 @@ def yarn_berry(node: Path, toolbox: Path, script: str) -> Program:
             YARN_ENABLE_SCRIPTS="false",
             YARN_ENABLE_TELEMETRY="false",
             YARN_ENABLE_GLOBAL_CACHE="false",
-            YARN_CACHE_FOLDER="/app/node_modules/.forge-cache",
+            YARN_CACHE_FOLDER=_CACHE,
             YARN_NODE_LINKER="node-modules",
             YARN_NPM_MINIMAL_AGE_GATE="0",
             YARN_IGNORE_PATH="1",
@@ -218,7 +218,7 @@ def bun(toolbox: Path, executable: str) -> Program:
         add=("add",),
         flags=(
             *("--ignore-scripts", f"--registry={proxy.URL}", "--backend=copyfile"),
-            *("--no-progress", "--cache-dir=/app/node_modules/.forge-cache"),
+            *("--no-progress", f"--cache-dir={_CACHE}"),
         ),
         environment=_environment(),
         toolbox=toolbox,

@@ -16,8 +16,9 @@ from forge_lsp.ports.workspace import Files
 from forge_lsp.sandbox import files, project, proxy
 from forge_lsp.sandbox.contents import copy_all
 from forge_lsp.sandbox.dev_server import DevServer
+from forge_lsp.sandbox.folders import remove_tree
 from forge_lsp.sandbox.isolation.confinement import Confined, Confinement, Limits
-from forge_lsp.sandbox.managers import PackageManager, Result
+from forge_lsp.sandbox.managers import CACHE, PackageManager, Result
 from forge_lsp.sandbox.project import MANIFEST, Project
 from forge_lsp.sandbox.toolbox import Registries, Toolbox
 
@@ -89,6 +90,7 @@ class OwnProjects:
         manager = PackageManager(self._confinement, program, self._limits)
         on_stage(f"Installing the project's packages with {program.name}...")
         await self._install(found, manager, folder, on_stage)
+        await remove_tree(folder / CACHE)
         return Installed(found, manager, folder)
 
     async def start(self, installed: Installed) -> DevServer:

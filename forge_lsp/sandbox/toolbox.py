@@ -1,22 +1,17 @@
 """Package managers that this machine lacks: fetched from the registry once, then kept."""
 
 import asyncio
-import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from forge_lsp.errors import SandboxFailed
-from forge_lsp.paths import ProjectPath, is_allowed
 from forge_lsp.ports.sandbox import StageSink
 from forge_lsp.sandbox import managers, packuments
-from forge_lsp.sandbox.files import read_file
 from forge_lsp.sandbox.folders import remove_tree
 from forge_lsp.sandbox.managers import PackageManager, Program
-from forge_lsp.sandbox.packages import MAX_MANIFEST_BYTES
 from forge_lsp.sandbox.project import Managed, ManagerName
 from forge_lsp.sandbox.registry import Registry
 
@@ -26,8 +21,14 @@ _PACKAGES: Mapping[ManagerName, str] = {
     "yarn-berry": "@yarnpkg/cli-dist",
     "bun": managers.bun_package(),
 }
-_EXECUTABLES: Mapping[ManagerName, str] = {"yarn-berry": "yarn"}
-"""What the package calls its program, where that isn't the manager's own name."""
+_PROGRAMS: Mapping[ManagerName, Sequence[str]] = {
+    # Since version 12 a program of the machine's own, which the module finds.
+    "pnpm": ("bin/pnpm.mjs", "bin/pnpm.cjs"),
+    "yarn": ("bin/yarn.js",),
+    "yarn-berry": ("bin/yarn.js",),
+    "bun": ("bin/bun",),
+}
+"""What may be run of the package; what it names itself is made by scripts, which don't run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Toolbox:
                 on_stage(f"Fetching {managed.name} {version} (once on this machine)...")
                 await self._fetch(f"{package}@{version}", folder)
         os.utime(folder)
-        script = await asyncio.to_thread(_script, folder, managed.name, package)
+        script = await asyncio.to_thread(_program, folder, managed.name, package)
         match managed.name:
             case "pnpm":
                 return managers.pnpm(self._node, folder, script)
@@ -117,18 +118,10 @@ class Toolbox:
             os.chown(place, *self._owner())
 
 
-def _script(folder: Path, name: ManagerName, package: str) -> str:
-    """Where the package's program is in the folder, by its own package.json."""
-    home = f"node_modules/{package}"
-    content = read_file(
-        folder / home, ProjectPath.parse("package.json"), max_bytes=MAX_MANIFEST_BYTES
-    )
-    programs: object = json.loads(content).get("bin")
-    executable = _EXECUTABLES.get(name, name)
-    found = (
-        cast("dict[str, Any]", programs).get(executable) if isinstance(programs, dict) else programs
-    )
-    script = found or f"bin/{executable}"
-    if not isinstance(script, str) or not is_allowed(script):
-        raise SandboxFailed(f"{package} holds no program that could be run.")
-    return f"{home}/{ProjectPath.parse(script)}"
+def _program(folder: Path, name: ManagerName, package: str) -> str:
+    """Where the package's program is in the folder."""
+    for program in _PROGRAMS[name]:
+        place = f"node_modules/{package}/{program}"
+        if (folder / place).is_file():
+            return place
+    raise SandboxFailed(f"{package} holds no program that could be run.")
