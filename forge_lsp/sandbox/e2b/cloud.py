@@ -2,11 +2,12 @@
 
 import traceback
 from dataclasses import dataclass
+from importlib import resources
 
 from e2b.connection_config import ApiParams
 
 from forge_lsp.errors import SandboxFailed
-from forge_lsp.sandbox import template
+from forge_lsp.sandbox import e2b, template
 from forge_lsp.settings import SandboxSettings, Secret
 
 DEFAULT_DOMAIN = "e2b.app"
@@ -70,4 +71,10 @@ def template_name(settings: SandboxSettings) -> str:
     """The template to make sandboxes from: the user's own, or ours for this very version."""
     if settings.e2b_template:
         return settings.e2b_template
-    return f"forge-lsp-{template.digest(template.template_files())}"
+    return f"forge-lsp-{template.digest({**template.template_files(), **scripts()})}"
+
+
+def scripts() -> dict[str, bytes]:
+    """Our own programs in a sandbox, by their names."""
+    place = resources.files(e2b)
+    return {name: (place / name).read_bytes() for name in ("dev-server.sh", "put.mjs")}

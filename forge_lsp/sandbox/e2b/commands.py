@@ -4,14 +4,14 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from e2b import AsyncCommandHandle, AsyncSandbox, CommandExitException, TimeoutException
 from e2b.exceptions import SandboxNotRunningException, SandboxUnreachableException
 
-from forge_lsp.errors import ForgeError, SandboxFailed
+from forge_lsp.errors import ForgeError, SandboxFailed, SandboxGone
 from forge_lsp.sandbox.e2b.calls import Calls
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,18 @@ KILLED = -1
 """The exit code of a program that a signal ended."""
 
 Handle = AsyncCommandHandle[None]
+Heard = Callable[[str], Awaitable[None]] | Callable[[str], None]
+"""Takes some more of what a program prints; one that waits slows the program down."""
 Afterwards = Callable[[Coroutine[Any, Any, None]], None]
 """Does work that nobody waits for, and that the sandbox's end waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears what a program prints."""
+
+    stdout: Heard
+    stderr: Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,56 +95,78 @@ class Commands:
 
         async def once() -> Ended:
             output = Recent(max_characters)
-            return await self._once(command, cwd, timeout_s, output)
+            listener = Listener(output.add, output.add)
+            code = await self.once(command, listener, cwd=cwd, timeout_s=timeout_s)
+            return Ended(code, output.text)
 
         return await self._calls.make(doing, once)
+
+    async def once(
+        self,
+        command: str,
+        listener: Listener,
+        *,
+        cwd: str,
+        timeout_s: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> int:
+        """Run a command, 0 s meaning for as long as it takes; gives its exit code or `KILLED`.
+
+        Raises what the SDK raises, and `SandboxFailed` where it takes longer than `timeout_s`.
+        """
+        began = time.monotonic()
+        handle = await self._started(command, cwd, timeout_s, listener, environment)
+        try:
+            code = (await handle.wait()).exit_code
+        except CommandExitException as error:
+            code = error.exit_code
+        except (SandboxNotRunningException, SandboxUnreachableException):
+            raise
+        except TimeoutException as error:
+            raise too_slow(command, timeout_s) from error
+        finally:
+            if handle.exit_code is None:
+                self._afterwards(self._kill(handle))
+        if code == KILLED and 0 < timeout_s <= time.monotonic() - began:
+            raise too_slow(command, timeout_s)
+        return code
 
     async def leave_running(self, doing: str, command: str, *, cwd: str) -> None:
         """Start a command that goes on when we don't look."""
 
         async def once() -> None:
-            handle = await self._started(command, cwd, 0, Recent(0))
+            nobody = Recent(0).add
+            handle = await self._started(command, cwd, 0, Listener(nobody, nobody), None)
             await handle.disconnect()
 
         await self._calls.make(doing, once)
 
-    async def _once(self, command: str, cwd: str, timeout_s: float, output: Recent) -> Ended:
-        began = time.monotonic()
-        handle = await self._started(command, cwd, timeout_s, output)
-        try:
-            ended = Ended((await handle.wait()).exit_code, output.text)
-        except CommandExitException as error:
-            ended = Ended(error.exit_code, output.text)
-        except (SandboxNotRunningException, SandboxUnreachableException):
-            raise
-        except TimeoutException as error:
-            raise _too_slow(command, timeout_s) from error
-        finally:
-            if handle.exit_code is None:
-                self._afterwards(self._kill(handle))
-        if ended.code == KILLED and time.monotonic() - began >= timeout_s:
-            raise _too_slow(command, timeout_s)
-        return ended
-
-    async def _started(self, command: str, cwd: str, timeout_s: float, output: Recent) -> Handle:
+    async def _started(
+        self,
+        command: str,
+        cwd: str,
+        timeout_s: float,
+        listener: Listener,
+        environment: Mapping[str, str] | None,
+    ) -> Handle:
         """Whoever is cancelled here can't know the program's id yet, so its start goes on."""
-        starting = asyncio.create_task(self._start(command, cwd, timeout_s, output))
+        starting = asyncio.create_task(
+            self._sdk.commands.run(
+                command,
+                background=True,
+                envs=dict(environment or {}),
+                cwd=cwd,
+                timeout=timeout_s,
+                on_stdout=listener.stdout,
+                on_stderr=listener.stderr,
+                retain_output=False,
+            )
+        )
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
             self._afterwards(self._kill_started(starting))
             raise
-
-    async def _start(self, command: str, cwd: str, timeout_s: float, output: Recent) -> Handle:
-        return await self._sdk.commands.run(
-            command,
-            background=True,
-            cwd=cwd,
-            timeout=timeout_s,
-            on_stdout=output.add,
-            on_stderr=output.add,
-            retain_output=False,
-        )
 
     async def _kill_started(self, starting: "asyncio.Task[Handle]") -> None:
         await asyncio.wait({starting})
@@ -144,12 +176,15 @@ class Commands:
     async def _kill(self, handle: Handle) -> None:
         try:
             await self._calls.make("ending a program", handle.kill)
+        except SandboxGone:
+            pass
         except ForgeError as error:
             log.warning("program %d may run on in its sandbox: %s", handle.pid, error.message)
         finally:
             await handle.disconnect()
 
 
-def _too_slow(command: str, timeout_s: float) -> SandboxFailed:
+def too_slow(command: str, timeout_s: float) -> SandboxFailed:
+    """The error for a command that took longer than it may."""
     program = command.removeprefix("exec ").split(" ", 1)[0]
     return SandboxFailed(f"{program} did not end within {timeout_s:.0f} s.", remedy="")

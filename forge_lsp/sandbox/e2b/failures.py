@@ -24,6 +24,7 @@ from forge_lsp.errors import ForgeError, SandboxFailed, SandboxGone
 from forge_lsp.sandbox.e2b.cloud import KEY_REMEDY
 
 MAX_DETAIL_CHARACTERS = 300
+DISK_REMEDY = "Delete files in it, or build a template with a larger disk."
 
 _GONE = (SandboxNotFoundException, SandboxNotRunningException)
 _NETWORK = (httpx.TransportError, ConnectError, OSError)
@@ -66,7 +67,7 @@ _EXPLANATIONS: Sequence[_Explanation] = (
     _Explanation(
         (NotEnoughSpaceException,),
         "The sandbox's disk is full",
-        "Delete files in it, or build a template with a larger disk.",
+        DISK_REMEDY,
     ),
     _Explanation((SandboxUnreachableException, *_NETWORK), "E2B can't be reached", _NETWORK_REMEDY),
     _Explanation((TimeoutException,), "E2B did not answer in time", _NETWORK_REMEDY),

@@ -3,10 +3,12 @@
 They lie in a virtual machine of their own, so a link that its code makes leads nowhere else.
 """
 
+import asyncio
 import io
 import secrets
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from e2b import AsyncSandbox, EntryInfo, FileNotFoundException, FileType, SandboxException
 
@@ -14,6 +16,8 @@ from forge_lsp.errors import ForgeError, NotFound, PathRefused, SandboxFailed
 from forge_lsp.paths import ProjectPath, is_allowed
 from forge_lsp.sandbox.e2b.calls import Calls
 from forge_lsp.sandbox.e2b.commands import Afterwards, Commands
+from forge_lsp.sandbox.e2b.failures import DISK_REMEDY
+from forge_lsp.sandbox.output import without_controls
 
 APP = "app"
 """The project's folder, from the home folder of the sandbox's user."""
@@ -22,6 +26,8 @@ OWN = ".forge-lsp"
 MAX_FILES = 20_000
 MAX_LIST_CHARACTERS = 8_000_000
 MAX_FILE_BYTES = 32 * 1024 * 1024
+MAX_BATCH_BYTES = 32 * 1024 * 1024
+"""One upload of many files holds so much, or a single file."""
 TIMEOUT_S = 120.0
 
 _LIST = (
@@ -30,6 +36,13 @@ _LIST = (
 )
 _BLOCKED = ("is a directory", "not a directory", "path is a file", "file exists", "not empty")
 """What the sandbox says where something other than a file, or than a folder above it, stands."""
+_BLOCKED_REASON = "a link, or no file or folder, is in its way."
+_PUT_REASONS = {
+    **dict.fromkeys(("EISDIR", "ENOTDIR", "EEXIST", "ENOTEMPTY"), _BLOCKED_REASON),
+    **dict.fromkeys(("ENOSPC", "EDQUOT"), "the sandbox's disk is full."),
+    **dict.fromkeys(("EACCES", "EPERM", "EROFS"), "the sandbox's own code doesn't allow it."),
+}
+"""By the errors of Node's file functions."""
 
 
 class Files:
@@ -97,25 +110,42 @@ class Files:
 
         await self._calls.make(f"writing {path}", once)
 
-    async def write_all(self, contents: Mapping[ProjectPath, bytes]) -> None:
-        """Put many files in place, each at once, in as little time as one takes.
+    async def put(self, contents: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
+        """Put many files in place, each at once, and take away those that are None.
 
-        Raises `PathRefused` for the first that can't be put in its place; others are there.
+        Two requests for each `MAX_BATCH_BYTES`. Gives those that could not be, and why.
         """
+        refused = _above_others(contents)
+        for batch in _batches({path: contents[path] for path in contents if path not in refused}):
+            refused |= await self._put_batch(batch)
+        return refused
+
+    async def _put_batch(
+        self, batch: Mapping[ProjectPath, bytes | None]
+    ) -> Mapping[ProjectPath, str]:
         draft = f"{OWN}/{secrets.token_hex(8)}"
-        packed = _packed(contents)
-        await self._calls.make("uploading files", lambda: self._upload(f"{draft}.tar", packed))
-        ended = await self._commands.run(
-            "putting files in place",
-            f"exec bash {OWN}/unpack.sh {draft}",
-            cwd=".",
-            timeout_s=TIMEOUT_S,
-        )
+        try:
+            packed = await asyncio.to_thread(_packed, batch)
+            await self._calls.make("uploading files", lambda: self._upload(f"{draft}.tar", packed))
+            ended = await self._commands.run(
+                "putting files in place",
+                f"exec node {OWN}/put.mjs {draft}",
+                cwd=".",
+                timeout_s=TIMEOUT_S,
+                max_characters=MAX_LIST_CHARACTERS,
+            )
+        except BaseException:
+            self._afterwards(self._remove(f"{draft}.tar"))
+            raise
         if ended.code:
-            refused = next((path for path in contents if f"\0{path}\0" in ended.output), None)
-            if refused is not None:
-                raise _refused(refused)
-            raise SandboxFailed(f"The files can't be put in place: {ended.output[-300:]}")
+            raise _not_unpacked(ended.output)
+        found = ended.output.split("\0")
+        failed = dict(zip(found[::2], found[1::2], strict=False))
+        return {
+            path: _PUT_REASONS.get(failed[path], f"it failed with {failed[path][:40]}.")
+            for path in batch
+            if path in failed
+        }
 
     async def delete(self, path: ProjectPath) -> None:
         """A file that isn't there is a success; raises `PathRefused` for a folder."""
@@ -173,14 +203,53 @@ def _is_listed(path: str) -> bool:
 
 
 def _refused(path: ProjectPath) -> PathRefused:
-    return PathRefused(f"{path} is refused: a link, or no file or folder, is in its way.")
+    return PathRefused(f"{path} is refused: {_BLOCKED_REASON}")
 
 
-def _packed(contents: Mapping[ProjectPath, bytes]) -> bytes:
+def _not_unpacked(output: str) -> SandboxFailed:
+    if "No space left" in output:
+        return SandboxFailed("The sandbox's disk is full.", remedy=DISK_REMEDY)
+    said = without_controls(output[-300:]).strip()
+    return SandboxFailed(f"The files can't be put in place: {said}")
+
+
+def _above_others(contents: Mapping[ProjectPath, bytes | None]) -> dict[ProjectPath, str]:
+    """Those files that are folders to others of the same lot, so that both can't be."""
+    folders = {
+        above
+        for path, content in contents.items()
+        if content is not None
+        for above in map(str, PurePosixPath(path).parents)
+    }
+    return {
+        path: _PUT_REASONS["EISDIR"]
+        for path, content in contents.items()
+        if content is not None and path in folders
+    }
+
+
+def _batches(
+    contents: Mapping[ProjectPath, bytes | None],
+) -> Iterator[Mapping[ProjectPath, bytes | None]]:
+    batch: dict[ProjectPath, bytes | None] = {}
+    size = 0
+    for path, content in contents.items():
+        size += len(content or b"")
+        if batch and size > MAX_BATCH_BYTES:
+            yield batch
+            batch, size = {}, len(content or b"")
+        batch[path] = content
+    if batch:
+        yield batch
+
+
+def _packed(batch: Mapping[ProjectPath, bytes | None]) -> bytes:
+    gone = "".join(f"{path}\0" for path, content in batch.items() if content is None)
+    files = {f"put/{path}": content for path, content in batch.items() if content is not None}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path, content in contents.items():
-            entry = tarfile.TarInfo(f"./{path}")
+        for path, content in {"gone": gone.encode(), **files}.items():
+            entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(content), 0o644
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()

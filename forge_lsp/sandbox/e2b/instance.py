@@ -1,34 +1,39 @@
 """One sandbox in the cloud."""
 
 import asyncio
-import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import aiohttp
-from e2b import AsyncSandbox
+from e2b import AsyncSandbox, SandboxState
 
-from forge_lsp.errors import ForgeError, SandboxFailed, SandboxGone
+from forge_lsp.errors import BrowserMissing, ForgeError, SandboxFailed, SandboxGone
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.sandbox import DiagnosticsReport, InstallReport, StageSink
+from forge_lsp.ports.sandbox import (
+    DiagnosticsReport,
+    InstallReport,
+    LogLine,
+    OutputSink,
+    StageSink,
+)
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.diagnostics import diagnose
 from forge_lsp.sandbox.e2b.calls import Calls
 from forge_lsp.sandbox.e2b.commands import Commands
 from forge_lsp.sandbox.e2b.files import APP, OWN, Files
+from forge_lsp.sandbox.e2b.following import LOG_FILE, Following
 from forge_lsp.sandbox.e2b.installs import Installer
 from forge_lsp.sandbox.e2b.lease import CloudLease
+from forge_lsp.sandbox.e2b.life import Life
 from forge_lsp.sandbox.e2b.preview import PORT, Observed, Preview
+from forge_lsp.sandbox.e2b.programs import Programs
 from forge_lsp.sandbox.lease import Clock
 from forge_lsp.sandbox.packages import PackageRequest
 from forge_lsp.settings import SandboxSettings
 
-log = logging.getLogger(__name__)
-
 ALIVE_TIMEOUT_S = 10.0
 TYPES_TIMEOUT_S = 60.0
-LOG_FILE = "dev-server.log"
 FAILURE_CHARACTERS = 2_000
 LOG_CHARACTERS = 20_000
 """Of the dev server's log, in the diagnostics."""
@@ -56,20 +61,24 @@ class E2bSandbox:
         self._sdk = sdk
         self._settings = shared.settings
         self._calls = calls = shared.calls
-        self._work: set[asyncio.Task[Any]] = set()
-        self._left: set[asyncio.Task[None]] = set()
-        self._commands = Commands(sdk, calls, self._afterwards)
-        self._files = Files(sdk, calls, self._commands, self._afterwards)
+        self._life = Life(sdk.sandbox_id, calls, self._end)
+        afterwards = self._life.afterwards
+        self._commands = Commands(sdk, calls, afterwards)
+        self._programs = Programs(self._commands, calls, afterwards)
+        self._files = Files(sdk, calls, self._commands, afterwards)
         self._installer = Installer(self._commands, self._files, shared.settings)
         self._lease = CloudLease(
-            shared.settings.lease_s, shared.clock, self._tell_lease, self._afterwards
+            shared.settings.lease_s, shared.clock, self._tell_lease, afterwards
         )
         self._preview = Preview(
             shared.session, calls.cloud.preview_of(sdk.sandbox_id, sdk.sandbox_domain, PORT)
         )
+        self._following = Following(
+            self._commands,
+            self._is_running,
+            lambda: self._preview.ready(shared.settings.start_timeout_s),
+        )
         self._installing = asyncio.Lock()
-        self._ending: asyncio.Task[None] | None = None
-        self._why_ended = ""
 
     @property
     def id(self) -> str:
@@ -84,71 +93,103 @@ class E2bSandbox:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left of it at E2B, as far as we know."""
-        if self._ending is None:
-            return bool(self._why_ended)
-        return self._ending.done() and self._ending.exception() is None
+        return self._life.is_over
 
     async def ready(self, on_stage: StageSink) -> None:
         """Wait until the preview answers; starts its dev server where none is running."""
         on_stage("Waiting for the preview...")
         if await self._preview.is_shut():
-            await self._while_alive(self._start_dev_server())
+            await self._use(self._start_dev_server())
         try:
-            await self._while_alive(self._preview.ready(self._settings.start_timeout_s))
+            await self._use(self._preview.ready(self._settings.start_timeout_s))
         except SandboxFailed as error:
-            output = await self._while_alive(self._files.own(LOG_FILE, FAILURE_CHARACTERS))
+            output = await self._use(self._files.own(LOG_FILE, FAILURE_CHARACTERS))
             raise SandboxFailed(
                 f"{error.message}\n{output}".strip(), remedy=error.remedy
             ) from error
 
     async def is_alive(self) -> bool:
         """False once it has been ended or can't be reached; doesn't wake one that is paused."""
-        if self._why_ended:
+        if self._life.why_ended:
             return False
         try:
             async with asyncio.timeout(ALIVE_TIMEOUT_S):
-                await self._calls.make(f"looking for the sandbox {self.id}", self._sdk.get_info)
-        except SandboxGone as error:
-            self._why_ended = self._why_ended or error.message
-            return False
+                await self._is_running()
         except (ForgeError, TimeoutError):
             return False
         return True
 
     def renew(self) -> None:
         """Start its lease anew; nothing where it has ended."""
-        if not self._why_ended:
+        if not self._life.why_ended:
             self._lease.renew()
 
     async def files(self) -> Sequence[ProjectPath]:
         """Its regular files, sorted, without node_modules, .git and dist."""
-        return await self._while_alive(self._files.list())
+        return await self._use(self._files.list())
 
     async def read(self, path: ProjectPath) -> bytes:
         """Raises `NotFound` where there is no regular file."""
-        return await self._while_alive(self._files.read(path))
+        return await self._use(self._files.read(path))
 
     async def write(self, path: ProjectPath, content: bytes) -> None:
         """Put the whole file in place at once."""
-        await self._while_alive(self._files.write(path, content))
+        await self._use(self._files.write(path, content))
 
-    async def write_all(self, contents: Mapping[ProjectPath, bytes]) -> None:
-        """Put many files in place; takes about as long as one."""
-        await self._while_alive(self._files.write_all(contents))
+    async def put(self, contents: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
+        """Put many files in place, in a few requests, and take away those that are None."""
+        return await self._use(self._files.put(contents))
 
     async def delete(self, path: ProjectPath) -> None:
         """A file that isn't there is a success."""
-        await self._while_alive(self._files.delete(path))
+        await self._use(self._files.delete(path))
 
     async def install(self, packages: Sequence[str]) -> InstallReport:
         """Install packages; what is there already is installed at once."""
         asked = [PackageRequest.parse(each) for each in packages]
         async with self._installing:
-            return await self._while_alive(self._installer.install(asked))
+            return await self._use(self._installer.install(asked))
 
-    async def diagnostics(self) -> DiagnosticsReport:
+    async def run(self, command: Sequence[str], on_output: OutputSink, timeout_s: float) -> int:
+        """Run a program in the app's folder; nothing that it started outlives it."""
+        return await self._use(self._programs.run(command, on_output, timeout_s))
+
+    async def screenshot(self) -> bytes:
+        """Raises `BrowserMissing`: the machine at E2B holds no browser, and one on this machine
+        that looked at its public page would be confined by nothing."""
+        raise BrowserMissing(
+            "A sandbox at E2B has no browser to look at its page with.",
+            remedy=f"Open {self.url} in a browser.",
+        )
+
+    async def diagnostics(
+        self, changed: Collection[ProjectPath] | None = None
+    ) -> DiagnosticsReport:
         """Ask the dev server for every module, and the compiler for the types."""
-        return await self._while_alive(self._diagnose())
+        del changed
+        return await self._use(self._diagnose())
+
+    async def stirred(self) -> None:
+        """Wait until the dev server has ended or come back, which its log tells.
+
+        What goes wrong in its page isn't told: the page comes from E2B without passing us, so
+        nothing of ours is in it.
+        """
+        self._following.begin()
+        await self._use(self._following.news.heard())
+
+    def logs(self, after: int = 0, limit: int = 500) -> Sequence[LogLine]:
+        """The dev server's lines, which are followed from the first call of this on."""
+        if not self._life.why_ended:
+            self._following.begin()
+        return self._following.log.lines(after, limit)
+
+    async def log_grew(self, after: int) -> None:
+        """Wait until there is a line with a greater number."""
+        if self._following.log.last > after:
+            return
+        self._following.begin()
+        await self._use(self._following.log.grew(after))
 
     async def kill(self) -> None:
         """End it and all that runs in it."""
@@ -157,26 +198,11 @@ class E2bSandbox:
     async def end(self, why: str) -> None:
         """End it for this reason, unless it has ended; raises `SandboxFailed` where E2B can't be
         told, so that it ends with its lease only."""
-        has_failed = self._ending is not None and self._ending.done() and not self.is_over
-        if self._ending is None or has_failed:
-            self._why_ended = why
-            self._ending = asyncio.create_task(self._end(), name=f"sandbox-end-{self.id}")
-        # Whoever waits may give up, but an end that has begun goes on.
-        await asyncio.shield(self._ending)
+        await self._life.end(why)
 
     async def _end(self) -> None:
-        for work in self._work:
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
-        try:
-            await self._calls.make(f"ending the sandbox {self.id}", self._sdk.kill)
-        except SandboxGone:
-            pass
-        finally:
-            for task in self._left:
-                task.cancel()
-            await asyncio.gather(*self._left, return_exceptions=True)
-        log.info("sandbox %s has ended: %s", self.id, self._why_ended)
+        await self._following.close()
+        await self._sdk.kill()
 
     async def _diagnose(self) -> DiagnosticsReport:
         is_shut, listed, output, place = await asyncio.gather(
@@ -201,41 +227,23 @@ class E2bSandbox:
         )
         return ended.code, ended.output
 
+    async def _is_running(self) -> bool:
+        """False where it is paused; raises `SandboxGone` where it has ended."""
+        try:
+            found = await self._calls.make(f"looking for the sandbox {self.id}", self._sdk.get_info)
+        except SandboxGone as error:
+            self._life.lost(error.message)
+            raise
+        return found.state is SandboxState.RUNNING
+
     async def _tell_lease(self, seconds: int) -> None:
         await self._calls.make(
             "renewing the sandbox's lease", lambda: self._sdk.set_timeout(seconds)
         )
 
-    async def _while_alive(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """Do work in the sandbox, which is a use of it; its end is the work's end too."""
-        if self._why_ended:
-            work.close()
-            raise self._gone()
-        self._lease.renew()
-        task = asyncio.create_task(work, name=f"sandbox-work-{self.id}")
-        self._work.add(task)
-        try:
-            return await task
-        except SandboxGone as error:
-            self._why_ended = self._why_ended or error.message
-            raise
-        except asyncio.CancelledError:
-            caller = asyncio.current_task()
-            if self._why_ended and (caller is None or not caller.cancelling()):
-                raise self._gone() from None
-            raise
-        finally:
-            self._work.discard(task)
-
-    def _gone(self) -> SandboxGone:
-        return SandboxGone(f"The sandbox {self.id} has ended. {self._why_ended}")
-
-    def _afterwards(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=f"sandbox-cleanup-{self.id}")
-        self._left.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._left.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("the task %s broke", task.get_name(), exc_info=error)
+    async def _use(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Do work in the sandbox, for which it wakes up and its lease starts anew."""
+        if not self._life.why_ended:
+            self._lease.renew()
+            self._following.used()
+        return await self._life.work(work)

@@ -4,15 +4,14 @@ import io
 import shlex
 import tarfile
 import tempfile
-from importlib import resources
 from pathlib import Path
 
 from e2b import AsyncTemplate, LogEntry, TemplateClass, wait_for_url
 
 from forge_lsp.ports.sandbox import StageSink
-from forge_lsp.sandbox import e2b, template
+from forge_lsp.sandbox import template
 from forge_lsp.sandbox.e2b.calls import Calls
-from forge_lsp.sandbox.e2b.cloud import Cloud, template_name
+from forge_lsp.sandbox.e2b.cloud import Cloud, scripts, template_name
 from forge_lsp.sandbox.e2b.files import APP, OWN
 from forge_lsp.sandbox.e2b.installs import registry_url
 from forge_lsp.sandbox.e2b.preview import PORT
@@ -24,7 +23,6 @@ HOME = f"/home/{USER}"
 RETRIES = 5
 """A build is long, and one question about its progress that fails must not end it."""
 _ARCHIVE = "forge.tar"
-_SCRIPTS = ("dev-server.sh", "unpack.sh")
 
 
 async def build_template(settings: Settings, on_stage: StageSink) -> str:
@@ -59,8 +57,7 @@ def packed(settings: SandboxSettings, domain: str) -> bytes:
     lock = template.locked_to(registry_url(settings), files[template.LOCK_FILE])
     files = {f"{APP}/{path}": content for path, content in files.items()}
     files[f"{APP}/{template.LOCK_FILE}"] = lock
-    for script in _SCRIPTS:
-        files[f"{OWN}/{script}"] = (resources.files(e2b) / script).read_bytes()
+    files |= {f"{OWN}/{name}": content for name, content in scripts().items()}
     files[f"{OWN}/allowed-hosts"] = f".{domain}".encode()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

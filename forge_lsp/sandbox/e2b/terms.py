@@ -1,5 +1,6 @@
 """On what terms E2B is asked for a sandbox."""
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -12,6 +13,10 @@ from forge_lsp.settings import SandboxSettings
 
 OWNER_LABEL = "forge-lsp-owner"
 PROCESS_LABEL = "forge-lsp-process"
+PROJECT_LABEL = "forge-lsp-project"
+KIND_LABEL = "forge-lsp-kind"
+APP_KIND = "app"
+PYTHON_KIND = "python"
 _OWNER_FILE = "e2b-owner"
 
 
@@ -30,9 +35,15 @@ def lifecycle(settings: SandboxSettings) -> SandboxLifecycle:
     return {"on_timeout": "kill"}
 
 
-def labels(owner: str) -> dict[str, str]:
-    """By which it is found again."""
-    return {OWNER_LABEL: owner, PROCESS_LABEL: str(os.getpid())}
+def labels(owner: str, project: str, kind: str = APP_KIND) -> dict[str, str]:
+    """By which it is found again; `project` may be empty."""
+    found = {OWNER_LABEL: owner, PROCESS_LABEL: str(os.getpid()), KIND_LABEL: kind}
+    return found | ({PROJECT_LABEL: project_label(owner, project)} if project else {})
+
+
+def project_label(owner: str, project: str) -> str:
+    """Names a project to E2B, and tells nothing about it: its id holds the path of a folder."""
+    return hashlib.sha256(f"{owner}\0{project}".encode()).hexdigest()[:32]
 
 
 def owner(state: Path) -> str:

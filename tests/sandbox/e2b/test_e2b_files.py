@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 import pytest
 from e2b_double import E2bDouble
@@ -56,29 +57,71 @@ async def test_too_many_files_are_told(
 
 
 async def test_many_files_come_in_one_go(sandbox: E2bSandbox, double: E2bDouble) -> None:
-    contents = {ProjectPath.parse(name): name.encode() for name in ODD_NAMES}
-    contents[APP] = b"new"
+    contents: dict[ProjectPath, bytes | None] = {
+        ProjectPath.parse(f"many/{number % 100}/{number}.txt"): b"x" for number in range(10_000)
+    }
+    contents |= {ProjectPath.parse(name): name.encode() for name in ODD_NAMES}
+    contents[APP] = None
     before = len(double.faults.asked)
-    await sandbox.write_all(contents)
+    assert await sandbox.put(contents) == {}
     assert len(double.faults.asked) - before == 2
+    home = double.one().machine.home
+    assert len([each for each in (home / "app/many").rglob("*") if each.is_file()]) == 10_000
+    assert not (home / "app/src/App.tsx").exists()
+    assert not (home / "app/pwned").exists()
+    assert sorted(each.name for each in (home / ".forge-lsp").iterdir()) == sorted(
+        ["allowed-hosts", "dev-server.log", "dev-server.sh", "lock", "put.mjs"]
+    )
+
+
+async def test_very_many_bytes_come_in_several_goes(
+    sandbox: E2bSandbox, double: E2bDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_BATCH_BYTES", 1000)
+    contents = {ProjectPath.parse(f"{size}.bin"): bytes(size) for size in (600, 400, 1, 5000, 2)}
+    assert await sandbox.put(contents) == {}
+    assert double.faults.count("POST /files") == 4
     for path, content in contents.items():
         assert await sandbox.read(path) == content
-    assert not (double.one().machine.home / "app/pwned").exists()
-    assert [each.name for each in (double.one().machine.home / ".forge-lsp").iterdir()].count(
-        "unpack.sh"
-    )
-    assert not list((double.one().machine.home / ".forge-lsp").glob("*.tar"))
 
 
-async def test_of_many_files_the_one_that_is_in_a_folders_place_is_named(
-    sandbox: E2bSandbox,
+async def test_a_file_above_another_of_the_same_lot_is_refused(sandbox: E2bSandbox) -> None:
+    above, below = ProjectPath.parse("a"), ProjectPath.parse("a/b/c.ts")
+    refused = await sandbox.put({above: b"1", below: b"2"})
+    assert list(refused) == [above]
+    assert await sandbox.read(below) == b"2"
+
+
+async def test_a_link_is_replaced_and_never_followed(
+    sandbox: E2bSandbox, double: E2bDouble, tmp_path: Path
 ) -> None:
-    good = ProjectPath.parse("zz.ts")
-    with pytest.raises(PathRefused, match=r"src/App\.tsx/x\.ts"):
-        await sandbox.write_all(
-            {ProjectPath.parse("src/App.tsx/x.ts"): b"", good: b"good", ProjectPath.parse("a"): b""}
-        )
-    assert await sandbox.read(good) == b"good"
+    app = double.one().machine.home / "app"
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    (app / "link.ts").symlink_to(outside)
+    (app / "gone.ts").symlink_to(outside)
+    link, gone = ProjectPath.parse("link.ts"), ProjectPath.parse("gone.ts")
+    assert await sandbox.put({link: b"file", gone: None}) == {}
+    assert outside.read_text() == "mine"
+    assert (app / "link.ts").read_text() == "file"
+    assert not (app / "gone.ts").is_symlink()
+
+
+async def test_a_sandbox_that_lies_about_what_it_put_names_only_what_was_asked(
+    sandbox: E2bSandbox, double: E2bDouble
+) -> None:
+    program = double.one().machine.home / ".forge-lsp/put.mjs"
+    program.write_text(
+        "process.stdout.write('src/App.tsx\\0' + 'X'.repeat(9999) + '\\0/etc\\0E\\0odd')"
+    )
+    refused = await sandbox.put({APP: b"x"})
+    assert list(refused) == [APP]
+    assert len(refused[APP]) < 100
+    program.write_text("console.error('\\x1b[31m' + 'y'.repeat(9999)); process.exit(2)")
+    with pytest.raises(SandboxFailed, match="can't be put in place") as caught:
+        await sandbox.put({APP: b"x"})
+    assert len(caught.value.message) < 400
+    assert "\x1b" not in caught.value.message
 
 
 async def test_nobody_sees_half_a_file(sandbox: E2bSandbox, double: E2bDouble) -> None:

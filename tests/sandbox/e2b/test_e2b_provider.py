@@ -41,6 +41,7 @@ async def test_a_sandbox_is_asked_for_with_what_the_settings_say(
     assert body["metadata"] == {
         "forge-lsp-owner": owner,
         "forge-lsp-process": str(os.getpid()),
+        "forge-lsp-kind": "app",
     }
     assert body["network"] == {"allowOut": ["registry.npmjs.org"], "denyOut": ["0.0.0.0/0"]}
     assert body["autoPause"] is False
