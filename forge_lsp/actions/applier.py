@@ -5,13 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
 from forge_lsp import events
-from forge_lsp.errors import ForgeError, SandboxFailed
+from forge_lsp.actions.looking import look_at, visit
+from forge_lsp.errors import ForgeError
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.sandbox import DiagnosticsReport, Sandbox, SandboxDiagnostic
+from forge_lsp.ports.sandbox import Sandbox, SandboxDiagnostic
 from forge_lsp.runs import Run
-
-LOOK_TIMEOUT_S = 20.0
-"""A run doesn't wait longer than this to know what is wrong with the app."""
 
 _File = tuple[ProjectPath, bytes | None]
 
@@ -84,22 +82,13 @@ class SandboxApplier:
             await self._run.append(answer)
 
     async def _look(self, sandbox: Sandbox) -> None:
+        # What the page throws already is no fault of the run's, so it has to be known by now.
+        await visit(sandbox)
         try:
             self.found_before = (await look_at(sandbox)).diagnostics
         except ForgeError as error:
             told = f"The app was not looked at for errors: {error.for_people()}"
             await self._run.append(events.Problem(error.code, told))
-
-
-async def look_at(sandbox: Sandbox) -> DiagnosticsReport:
-    """What is wrong in the sandbox; raises `SandboxFailed` where that takes too long to find."""
-    try:
-        async with asyncio.timeout(LOOK_TIMEOUT_S):
-            return await sandbox.diagnostics()
-    except TimeoutError as error:
-        raise SandboxFailed(
-            f"Its errors could not be found within {LOOK_TIMEOUT_S:.0f} s.", remedy=""
-        ) from error
 
 
 async def put_file(

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from forge_lsp import events
-from forge_lsp.actions.applier import look_at
 from forge_lsp.actions.drafting import Drafting
 from forge_lsp.actions.engine import Engine
+from forge_lsp.actions.looking import look_at
+from forge_lsp.actions.screenshots import keep_screenshot
 from forge_lsp.actions.writing import Writing
 from forge_lsp.errors import ForgeError
 from forge_lsp.generation.context import ContextFile, fit
@@ -22,6 +23,7 @@ class Repair:
     """Mends problems in the sandbox that a run drafts into."""
 
     def __init__(self, engine: Engine, model: Model, work: Drafting, sandbox: Sandbox) -> None:
+        self._engine = engine
         self._settings = engine.settings
         self._model = model
         self._work = work
@@ -29,7 +31,11 @@ class Repair:
         self._run = work.run
 
     async def look(self, known: Problems) -> Problems:
-        """The errors that aren't among the `known` ones; raises `SandboxFailed`."""
+        """The errors that aren't among the `known` ones; raises `SandboxFailed`.
+
+        The page is looked at first, since only then it throws what it has to throw.
+        """
+        await keep_screenshot(self._engine, self._sandbox, self._run)
         report = await look_at(self._sandbox)
         errors = sum(each.severity == "error" for each in report.diagnostics)
         warnings = len(report.diagnostics) - errors

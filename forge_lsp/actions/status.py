@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import forge_lsp
 from forge_lsp.actions.engine import Engine
+from forge_lsp.actions.screenshots import last_screenshot
 from forge_lsp.errors import ForgeError
 from forge_lsp.ports.sandbox import IsolationReport
 
@@ -37,6 +38,8 @@ class SandboxStatus:
     sandbox_id: str | None
     url: str | None
     is_alive: bool
+    screenshot: str | None
+    """The path of a PNG that shows what the workspace's last run came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ async def _sandbox(engine: Engine, project: str, missing: list[Missing]) -> Sand
     if report.tier == "none":
         missing.append(Missing(report.detail, report.remedy))
     mine = engine.sandboxes.of_project(project)
+    picture = await last_screenshot(engine, project) if mine else None
     return SandboxStatus(
         provider=provider.name,
         isolation=report.tier,
@@ -95,6 +99,7 @@ async def _sandbox(engine: Engine, project: str, missing: list[Missing]) -> Sand
         sandbox_id=mine.id if mine else None,
         url=mine.url if mine else None,
         is_alive=await mine.is_alive() if mine else False,
+        screenshot=str(picture) if picture else None,
     )
 
 
@@ -106,5 +111,7 @@ def sentences(found: Status) -> Sequence[str]:
         lines.append(f"Model: {found.model.provider} {found.model.code_model}{canned}")
     place = found.sandbox.url if found.sandbox.is_alive else "none for this folder yet"
     lines.append(f"Sandbox: {found.sandbox.provider}, {found.sandbox.isolation} isolation; {place}")
+    if found.sandbox.screenshot:
+        lines.append(f"Screenshot: {found.sandbox.screenshot}")
     lines += [f"Missing: {each.what} {each.remedy}".strip() for each in found.missing]
     return lines

@@ -189,7 +189,7 @@ def _fix_all(session: Session, uri: str, context: types.CodeActionContext) -> It
     # Editors carry out every source.fixAll when a file is saved, if they are set up so; asking
     # the model, which costs money, is for a person to decide.
     by_itself = context.trigger_kind == types.CodeActionTriggerKind.Automatic
-    if uri in session.marked and not (by_itself and context.only):
+    if session.previews.marks(uri) and not (by_itself and context.only):
         arguments = {"textDocument": {"uri": uri}}
         yield _offer("Forge: fix all problems in the preview", FIX_ALL, "forge.fix", arguments)
 

@@ -115,6 +115,15 @@ class SandboxNamed(_Arguments, frozen=True):
     text_document: Document | None = None
 
 
+class SandboxLog(_Arguments, frozen=True):
+    """forge.sandbox.logs."""
+
+    sandbox_id: str | None = None
+    after: int = 0
+    limit: int = 500
+    text_document: Document | None = None
+
+
 class Packages(_Arguments, frozen=True):
     """forge.packages.install."""
 

@@ -87,6 +87,10 @@ class Client:
         """A message for the person."""
         self._server.window_show_message(types.ShowMessageParams(kind, text))
 
+    def log(self, text: str) -> None:
+        """Lines for the editor's log channel."""
+        self._server.window_log_message(types.LogMessageParams(types.MessageType.Log, text))
+
     def show_failure(self, error: ForgeError) -> None:
         """What happened and what to do, once for each failure."""
         self.show(error.for_people(), types.MessageType.Error)

@@ -71,6 +71,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "forge.sandbox.diagnostics": Command(
             sandbox_commands.diagnostics, arguments.SandboxNamed, _SANDBOX
         ),
+        "forge.sandbox.logs": Command(
+            sandbox_commands.logs, arguments.SandboxLog, '{"after": 0, "limit": 500}'
+        ),
         "forge.sandbox.kill": Command(sandbox_commands.kill, arguments.SandboxNamed, _SANDBOX),
         "forge.sandbox.open": Command(
             sandbox_commands.open_preview, arguments.SandboxNamed, _SANDBOX

@@ -21,13 +21,15 @@ async def fix(session: Session, given: arguments.Fix, token: types.ProgressToken
     from forge_lsp.actions.fix import fix as start
 
     workspace = await session.workspace(given.text_document)
-    problems = _problems(workspace, given)
+    problems = _problems(session, workspace, given)
     engine = await session.engine(workspace)
     run = await start(engine, FixRequest(workspace, problems))
     return session.follow(engine, run, token)
 
 
-def _problems(workspace: EditorWorkspace, given: arguments.Fix) -> "Sequence[SandboxDiagnostic]":
+def _problems(
+    session: Session, workspace: EditorWorkspace, given: arguments.Fix
+) -> "Sequence[SandboxDiagnostic]":
     if not given.diagnostics:
         return ()
     path = given.text_document and workspace.path_of(given.text_document.uri)
@@ -36,4 +38,5 @@ def _problems(workspace: EditorWorkspace, given: arguments.Fix) -> "Sequence[San
             "The file that has the diagnostics isn't part of the workspace.",
             remedy='Name it: {"textDocument": {"uri": "file:///…"}, "diagnostics": […]}.',
         )
-    return [as_problem(workspace, path, each) for each in given.diagnostics]
+    marks = session.previews.marks(workspace.uri_of(path))
+    return [as_problem(workspace, path, each, marks) for each in given.diagnostics]

@@ -7,7 +7,8 @@ from lsprotocol import types
 from forge_lsp import events
 from forge_lsp.errors import InvalidRequest, NotFound
 from forge_lsp.lsp import arguments
-from forge_lsp.lsp.diagnostics import publish_report
+from forge_lsp.lsp.diagnostics import as_answer
+from forge_lsp.lsp.plain import plain
 from forge_lsp.lsp.session import Session, Started
 from forge_lsp.lsp.workspace import EditorWorkspace
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from forge_lsp.runs import Run
 
 OWNER = "owner"
+MOST_LOG_LINES = 1_000
+MOST_LOG_LINE_CHARACTERS = 2_000
 
 
 async def create(
@@ -65,21 +68,38 @@ async def diagnostics(
 ) -> dict[str, Any]:
     """What is wrong in the sandbox; marked in the editor, too."""
     del token
-    _, workspace, sandbox = await _find(session, given)
-    report = await sandbox.diagnostics()
-    publish_report(workspace, session.marked, report)
-    problems = [
-        {
-            "file": each.file,
-            "line": each.line,
-            "column": each.column,
-            "severity": each.severity,
-            "code": each.code,
-            "message": each.message,
-        }
-        for each in report.diagnostics
-    ]
-    return {"success": True, "sandboxId": sandbox.id, "diagnostics": problems}
+    engine, workspace, sandbox = await _find(session, given)
+    preview = session.previews.follow(engine, workspace)
+    if preview is not None and preview.sandbox.id == sandbox.id:
+        report = await preview.report()
+    else:
+        # It isn't this workspace's, so neither are its problems.
+        report = await sandbox.diagnostics()
+    return {"success": True, "sandboxId": sandbox.id, **as_answer(report)}
+
+
+async def logs(
+    session: Session, given: arguments.SandboxLog, token: types.ProgressToken | None
+) -> dict[str, Any]:
+    """What the dev server and the page said, also of a sandbox that has ended."""
+    del token
+    _, _, sandbox = await _find(session, given)
+    after = max(0, given.after)
+    lines = sandbox.logs(after, max(1, min(given.limit, MOST_LOG_LINES)))
+    return {
+        "success": True,
+        "sandboxId": sandbox.id,
+        "lines": [
+            {
+                "seq": line.seq,
+                "at": line.at_ms,
+                "source": line.source,
+                "text": plain(line.text, MOST_LOG_LINE_CHARACTERS),
+            }
+            for line in lines
+        ],
+        "last": lines[-1].seq if lines else after,
+    }
 
 
 async def kill(
@@ -87,8 +107,11 @@ async def kill(
 ) -> dict[str, Any]:
     """End the sandbox named, else the workspace's."""
     del token
-    engine, _, sandbox = await _find(session, given)
+    engine, workspace, sandbox = await _find(session, given)
     killed = await engine.sandboxes.kill(OWNER, sandbox.id)
+    preview = session.previews.follow(engine, workspace)
+    if preview is not None:
+        preview.look(())
     return {"success": True, "killed": list(killed)}
 
 
@@ -122,7 +145,7 @@ async def install(
 
 
 async def _find(
-    session: Session, given: arguments.SandboxNamed
+    session: Session, given: arguments.SandboxNamed | arguments.SandboxLog
 ) -> "tuple[Engine, EditorWorkspace, Sandbox]":
     workspace = await session.workspace(given.text_document)
     engine = await session.engine(workspace)

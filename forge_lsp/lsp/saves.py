@@ -2,24 +2,36 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from lsprotocol import types
 
 from forge_lsp.errors import ForgeError, SandboxGone
+from forge_lsp.lsp.plain import plain
+from forge_lsp.lsp.preview import Preview
 from forge_lsp.lsp.session import Session
 from forge_lsp.lsp.workspace import EditorWorkspace
 from forge_lsp.paths import ProjectPath
 
 log = logging.getLogger(__name__)
 
+BATCH_FILES = 500
+BATCH_BYTES = 16_000_000
+MOST_NAMED = 3
+"""Files that a message names."""
+MOST_REASON_CHARACTERS = 500
+
+_Contents = Mapping[ProjectPath, bytes | None]
+
 
 class Saves:
-    """One file at a time, in the order in which they were saved."""
+    """All that was saved since the last write goes with the next one."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._order = asyncio.Lock()
+        self._waiting: dict[str, None] = {}
+        """URIs, in the order in which they were saved."""
 
     def saved(self, uri: str) -> None:
         """A document was saved in the editor."""
@@ -31,39 +43,76 @@ class Saves:
         self._start([each.uri for each in changes if documents.document(each.uri) is None])
 
     def _start(self, uris: Sequence[str]) -> None:
-        engine = self._session.late.opened
-        if engine is not None and uris:
-            self._session.tasks.start(self._write_all(uris), "write through to the sandbox")
+        if self._session.late.opened is None or not uris:
+            return
+        is_started = bool(self._waiting)
+        self._waiting |= dict.fromkeys(uris)
+        if not is_started:
+            self._session.tasks.start(self._write_waiting(), "write through to the sandbox")
 
-    async def _write_all(self, uris: Sequence[str]) -> None:
+    async def _write_waiting(self) -> None:
         async with self._order:
+            uris, self._waiting = self._waiting, {}
+            by_workspace: dict[EditorWorkspace, list[ProjectPath]] = {}
             for uri in uris:
                 workspace = self._session.known_workspace(uri)
                 path = workspace.path_of(uri) if workspace else None
-                if workspace is None or path is None:
-                    continue
-                if path.name == ".gitignore":
-                    # What follows is to be hidden, or shown, by the new rules.
-                    await workspace.files()
-                await self._write(workspace, path)
+                if workspace is not None and path is not None:
+                    by_workspace.setdefault(workspace, []).append(path)
+            for workspace, paths in by_workspace.items():
+                await self._write(workspace, paths)
 
-    async def _write(self, workspace: EditorWorkspace, path: ProjectPath) -> None:
+    async def _write(self, workspace: EditorWorkspace, paths: Sequence[ProjectPath]) -> None:
         engine = await self._session.engine()
-        sandbox = engine.sandboxes.of_project(workspace.project)
-        if sandbox is None or workspace.why_not_writable(path):
+        preview = self._session.previews.follow(engine, workspace)
+        if preview is None:
             return
+        if any(path.name == ".gitignore" for path in paths):
+            # The others are to be hidden, or shown, by the new rules.
+            await workspace.files()
+        shown = [path for path in paths if not workspace.why_not_writable(path)]
         try:
-            content = await workspace.read(path)
-            if content is None:
-                await sandbox.delete(path)
-            else:
-                await sandbox.write(path, content)
+            async for batch in _batches(workspace, shown):
+                await self._put(preview, batch)
         except SandboxGone:
             # The next action that needs a sandbox makes one and fills it from the workspace.
-            log.info("%s was saved after the sandbox had ended", path)
+            log.info("%s was saved after the sandbox had ended", paths[0])
+
+    async def _put(self, preview: Preview, contents: _Contents) -> None:
+        try:
+            refused = await preview.sandbox.put(contents)
+        except SandboxGone:
+            raise
         except ForgeError as error:
-            log.warning("%s could not be written through: %s", path, error.message)
-            self._session.client.show(
-                f"{path} was saved, but not shown in the preview: {error.for_people()}",
-                types.MessageType.Warning,
-            )
+            refused = dict.fromkeys(contents, error.for_people())
+        preview.look(contents)
+        if not refused:
+            return
+        log.warning("%d file(s) could not be written through", len(refused))
+        self._session.client.show(_told(refused), types.MessageType.Warning)
+
+
+def _told(refused: Mapping[ProjectPath, str]) -> str:
+    names = ", ".join(list(refused)[:MOST_NAMED])
+    more = len(refused) - MOST_NAMED
+    files = f"{names} and {more} more" if more > 0 else names
+    verb = "was" if len(refused) == 1 else "were"
+    reason = plain(next(iter(refused.values())), MOST_REASON_CHARACTERS)
+    return f"{files} {verb} saved, but not shown in the preview: {reason}"
+
+
+async def _batches(
+    workspace: EditorWorkspace, paths: Sequence[ProjectPath]
+) -> AsyncGenerator[_Contents]:
+    """The files as they are now, None for those that are gone; a checkout may change thousands."""
+    batch: dict[ProjectPath, bytes | None] = {}
+    size = 0
+    for path in paths:
+        content = await workspace.read(path)
+        batch[path] = content
+        size += len(content or b"")
+        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = {}, 0
+    if batch:
+        yield batch

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
+from forge_lsp import events
 from forge_lsp.actions.late import Late
 from forge_lsp.errors import InvalidRequest, WorkspaceRefused
 from forge_lsp.lsp.arguments import Document
@@ -16,6 +17,7 @@ from forge_lsp.lsp.client import Client
 from forge_lsp.lsp.configuration import Configuration
 from forge_lsp.lsp.documents import Changes, ExactWorkspace
 from forge_lsp.lsp.folder import open_folder
+from forge_lsp.lsp.previews import Previews
 from forge_lsp.lsp.tasks import Tasks
 from forge_lsp.lsp.watching import Watcher
 from forge_lsp.lsp.workspace import EditorWorkspace
@@ -47,7 +49,8 @@ class Session:
         drained: Callable[[], Awaitable[None]],
     ) -> None:
         self.client = client
-        self.watcher = Watcher(client, drained)
+        self.watcher = Watcher(client, drained, self._run_said)
+        self.previews = Previews(drained)
         self.changes = Changes()
         self.late: Late[Engine] = Late(self._open)
         self.configuration = Configuration(client)
@@ -55,8 +58,6 @@ class Session:
         """Where the HTTP API of this process answers, once it does."""
         self.active_uri: str | None = None
         """The document that the person did something in last."""
-        self.marked: set[str] = set()
-        """The files that hold diagnostics of ours."""
         self.tasks = Tasks()
         self._get_documents = get_documents
         self._open_engine = open_engine
@@ -131,6 +132,7 @@ class Session:
 
     async def close(self) -> None:
         """End what this connection has under way."""
+        await self.previews.close()
         engine = self.late.opened
         if engine is not None:
             await engine.close()
@@ -154,6 +156,16 @@ class Session:
         engine = await self._open_engine(settings, places)
         engine.reviews.on_change(self._review_changed)
         return engine
+
+    def _run_said(self, engine: "Engine", run: "Run", event: events.Event) -> None:
+        """Keep to the sandbox that a run made, and to what it left there."""
+        workspace = self._workspace_of(run.record.project)
+        preview = self.previews.follow(engine, workspace) if workspace else None
+        if preview is not None and isinstance(event, events.RunFinished):
+            preview.run_ended(run)
+
+    def _workspace_of(self, project: str) -> EditorWorkspace | None:
+        return next((each for each in self._workspaces.values() if each.project == project), None)
 
     def _review_changed(self, project: str) -> None:
         del project

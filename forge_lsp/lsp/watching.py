@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from forge_lsp.actions.engine import Engine
     from forge_lsp.runs import Run
 
+OnTurn = Callable[["Engine", "Run", events.Event], None]
+"""Is told that a run has its sandbox, and that it has ended."""
+
 MOST_TOLD = 3
 """Problems of one run that a message names."""
 MOST_QUOTED_CHARACTERS = 300
@@ -93,12 +96,15 @@ class _Told:
 class Watcher:
     """Follows each run of one client, to its end."""
 
-    def __init__(self, client: Client, drained: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, client: Client, drained: Callable[[], Awaitable[None]], on_turn: OnTurn
+    ) -> None:
         """`drained` waits while the client takes what was sent more slowly than it comes."""
         self.sends_events = False
         """The client wants every event, not only the progress."""
         self._client = client
         self._drained = drained
+        self._on_turn = on_turn
         self._runs: dict[str, types.ProgressToken | None] = {}
         self._tasks = Tasks()
 
@@ -133,6 +139,8 @@ class Watcher:
                 progress.take(recorded.event)
                 if self.sends_events:
                     self._send_event(run.id, recorded)
+                if isinstance(recorded.event, events.SandboxReady | events.RunFinished):
+                    self._on_turn(engine, run, recorded.event)
                 if isinstance(recorded.event, events.RunFinished):
                     del self._runs[run.id]
                     progress.end(OUTCOMES[recorded.event.outcome])
