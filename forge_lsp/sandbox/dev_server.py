@@ -1,7 +1,9 @@
-"""Vite in a sandbox, kept running."""
+"""The dev server in a sandbox, kept running."""
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 import time
 from collections import deque
@@ -13,13 +15,16 @@ import aiohttp
 from forge_lsp.errors import ForgeError, SandboxFailed
 from forge_lsp.sandbox import connector
 from forge_lsp.sandbox.isolation.confinement import Confined
-from forge_lsp.sandbox.output import Tail
+from forge_lsp.sandbox.log import Log
+from forge_lsp.sandbox.news import News
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 PORT = 5173
 ARGUMENTS = ("node_modules/vite/bin/vite.js", "--host", "127.0.0.1", "--port", str(PORT))
 LOOK_S = 0.02
+RETURN_LOOK_S = 0.1
+"""Between two looks whether one that was started again answers."""
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 PAGE_TIMEOUT_S = 30.0
 MAX_DEATHS = 3
@@ -42,19 +47,24 @@ class Page:
 class DevServer:
     """One dev server, started again when it dies; to be closed in the end."""
 
-    def __init__(self, spawn: Spawn, first: Confined) -> None:
+    def __init__(self, spawn: Spawn, first: Confined, port: int | None) -> None:
         self.session = connector.open_session(self._connect)
         self.why_ended = ""
         """Why it isn't started again, for people; empty while it is."""
+        self.log = Log()
+        """What it said since its first start."""
+        self.news = News()
+        """It has ended, or answers again."""
         self._spawn = spawn
         self._confined = first
-        self._tail = Tail()
+        self._fixed_port = port
+        self._port = port
         self._task = asyncio.create_task(self._keep_running(), name=f"dev-server-{first.pid}")
 
     @classmethod
-    async def start(cls, spawn: Spawn) -> "DevServer":
-        """Start it; raises what `spawn` raises."""
-        return cls(spawn, await spawn())
+    async def start(cls, spawn: Spawn, port: int | None = PORT) -> "DevServer":
+        """Start it; raises what `spawn` raises. Without a port, the one that it takes is found."""
+        return cls(spawn, await spawn(), port)
 
     @property
     def is_running(self) -> bool:
@@ -64,13 +74,13 @@ class DevServer:
     @property
     def output(self) -> str:
         """Its last lines."""
-        return self._tail.text
+        return self.log.tail()
 
     async def ready(self, timeout_s: float) -> None:
         """Wait until its page answers 200; raises `SandboxFailed` with its last lines."""
         try:
             async with asyncio.timeout(timeout_s):
-                while not await self._page_answers():
+                while not await self._is_ready():
                     if self._task.done():
                         raise self._failed("ended before its page answered")
                     await asyncio.sleep(LOOK_S)
@@ -102,34 +112,70 @@ class DevServer:
         await self._confined.kill()
         await self.session.close()
 
-    async def _page_answers(self) -> bool:
+    async def _is_ready(self) -> bool:
+        if self._fixed_port is not None:
+            page = await self._page()
+            return page is not None and page.status == 200
+        # What a project's own server says of itself is its own matter: one that has nothing at
+        # its root, or an error there, is up all the same.
+        for port in self._confined.listening():
+            self._port = port
+            if await self._page() is not None:
+                return True
+        self._port = None
+        return False
+
+    async def _page(self) -> Page | None:
         try:
-            return (await self.get("/")).status == 200
-        except aiohttp.ClientError:
-            return False
+            return await self.get("/")
+        except (aiohttp.ClientError, TimeoutError):
+            return None
 
     def _failed(self, what: str) -> SandboxFailed:
         why = f" {self.why_ended}" if self.why_ended else ""
         return SandboxFailed(f"The preview's dev server {what}.{why}\n{self.output}".strip())
 
     async def _connect(self) -> socket.socket:
-        return await self._confined.connect(PORT)
+        if self._port is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        return await self._confined.connect(self._port)
 
     async def _keep_running(self) -> None:
         deaths: deque[float] = deque(maxlen=MAX_DEATHS)
+        reason = await self._until_it_ends()
         while True:
-            await self._tail.read(self._confined.output)
-            code = await self._confined.wait()
-            await self._confined.kill()
-            reason = self._confined.ended_because or f"It ended by itself with code {code}."
-            log.warning("dev server %d: %s", self._confined.pid, reason)
             now = time.monotonic()
             if len(deaths) == MAX_DEATHS and now - deaths[0] < DEATHS_WITHIN_S:
                 self.why_ended = f"The preview's dev server died again and again. {reason}"
-                return
+                break
             deaths.append(now)
             try:
                 self._confined = await self._spawn()
             except ForgeError as error:
                 self.why_ended = f"The preview's dev server can't be started again: {error.message}"
+                break
+            name = f"dev-server-returns-{self._confined.pid}"
+            returning = asyncio.create_task(self._tell_of_its_return(), name=name)
+            try:
+                reason = await self._until_it_ends()
+            finally:
+                returning.cancel()
+                await asyncio.wait({returning})
+        self.news.happened()
+
+    async def _until_it_ends(self) -> str:
+        """Take in what it says until it has ended; gives why it did, for people."""
+        await self.log.read(self._confined.output)
+        code = await self._confined.wait()
+        await self._confined.kill()
+        reason = self._confined.ended_because or f"It ended by itself with code {code}."
+        _log.warning("dev server %d: %s", self._confined.pid, reason)
+        self.news.happened()
+        return reason
+
+    async def _tell_of_its_return(self) -> None:
+        while True:
+            if await self._is_ready():
+                self.news.happened()
                 return
+            await asyncio.sleep(RETURN_LOOK_S)

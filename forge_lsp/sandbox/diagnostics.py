@@ -1,153 +1,242 @@
-"""What is wrong in a sandbox: is it up, does each module load, do the types hold."""
+"""What is wrong in a sandbox: is it up, does each module load, do the types hold.
+
+A look costs what has changed: what the last one found is kept, and only what the changes can have
+to do with is looked at again.
+"""
 
 import asyncio
-import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from pathlib import PurePosixPath
 
 import aiohttp
 
-from forge_lsp.errors import ForgeError, SandboxFailed
+from forge_lsp.errors import SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import DiagnosticsReport, SandboxCheck, SandboxDiagnostic
-from forge_lsp.sandbox.dev_server import DevServer
-from forge_lsp.sandbox.vite_errors import (
-    MAX_MESSAGE_CHARACTERS,
-    located,
-    parse_error_page,
-    project_path,
+from forge_lsp.sandbox.dev_server import Page
+from forge_lsp.sandbox.imports import aliases_in
+from forge_lsp.sandbox.modules import STYLES, Modules
+from forge_lsp.sandbox.server_errors import parse_server_error
+from forge_lsp.sandbox.subject import Subject
+from forge_lsp.sandbox.type_errors import (
+    checker_arguments,
+    is_syntax_error,
+    parse_type_errors,
+    with_range,
 )
+from forge_lsp.sandbox.vite_errors import UNRESOLVED_IMPORT
 
-MAX_MODULES = 500
-MODULES_AT_ONCE = 8
 MAX_DIAGNOSTICS = 500
-MODULE_SUFFIXES = frozenset({".ts", ".tsx", ".js", ".jsx", ".mjs", ".mts", ".css"})
+TSCONFIG = ProjectPath.parse("tsconfig.json")
+PACKAGES = ProjectPath.parse("package.json")
 
-Read = Callable[[ProjectPath], Awaitable[bytes]]
-"""Reads a file of the sandbox."""
-TypeCheck = Callable[[], Awaitable[tuple[int, str]]]
-"""Runs the type checker; gives its exit code and output. Raises `SandboxFailed`."""
-
-_TYPE_ERROR = re.compile(
-    r"(?P<file>.+?)\((?P<line>\d+),(?P<column>\d+)\): "
-    r"(?P<severity>error|warning) (?P<code>TS\d+): (?P<message>.*)"
-)
+_UNREADABLE = frozenset({"parse_error", "transform"})
+"""What Vite calls files that its plugins can't read."""
+_WITHOUT_TYPES = STYLES | {".html", ".md", ".svg", ".png", ".jpg", ".webp", ".txt", ".ico"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    ok: bool
-    detail: str
+    check: SandboxCheck
     diagnostics: Sequence[SandboxDiagnostic] = ()
     output: str = ""
 
 
-async def diagnose(
-    server: DevServer, files: Sequence[ProjectPath], read: Read, check_types: TypeCheck
-) -> DiagnosticsReport:
-    """Look at everything; `files` are those of the sandbox."""
-    looks: dict[str, Callable[[], Awaitable[_Finding]]] = {
-        "dev server": lambda: _process(server),
-        "page": lambda: _page(server),
-        "modules": lambda: _modules(server, files, read),
-        "types": lambda: _types(check_types),
-    }
-    checks: list[SandboxCheck] = []
-    found: list[SandboxDiagnostic] = []
-    output = [server.output]
-    for label, look in looks.items():
+@dataclass(frozen=True, slots=True)
+class _Project:
+    """What decides how a project is looked at."""
+
+    aliases: Collection[str]
+    checker: Sequence[str]
+    """The type checker's arguments; empty where the project has none."""
+    page: Page | None
+    has_vite: bool
+
+
+class Diagnosis:
+    """The reports of one sandbox. Looks happen one after the other; those that are asked for
+    while one is under way are one look together, and see all of their changes."""
+
+    def __init__(self, subject: Callable[[], Awaitable[Subject]]) -> None:
+        """`subject` is asked at each look for the sandbox as it is then."""
+        self._subject = subject
+        self._looking = asyncio.Lock()
+        self._changed: set[ProjectPath] | None = None
+        """Since the last look, for the next; None where that must see everything."""
+        self._asked = 0
+        self._answered = 0
+        self._report = DiagnosticsReport("", (), ())
+        self._modules = Modules()
+        self._types: _Finding | None = None
+
+    def forget(self) -> None:
+        """Let the next look see everything: something may have changed that nobody names."""
+        self._changed = None
+
+    async def report(self, changed: Collection[ProjectPath] | None = None) -> DiagnosticsReport:
+        """What is wrong now. With `changed`, the files that were written or deleted since the
+        last report, only what they can have to do with is looked at."""
+        if changed is None or _change_everything(changed):
+            self._changed = None
+        elif self._changed is not None:
+            self._changed.update(changed)
+        self._asked += 1
+        number = self._asked
+        async with self._looking:
+            if self._answered < number:
+                await self._look()
+            return self._report
+
+    async def _look(self) -> None:
+        covers, changed = self._asked, self._changed
+        self._changed = set()
+        try:
+            self._report = await self._looked(changed)
+        except BaseException:
+            # What it was to see is still to be seen, with what has come since.
+            self._changed = _together(changed, self._changed)
+            raise
+        self._answered = covers
+
+    async def _looked(self, changed: Collection[ProjectPath] | None) -> DiagnosticsReport:
+        subject = await self._subject()
+        project = await _project(subject)
+        looks: list[Awaitable[_Finding]] = [_page(subject, project)]
+        if project.has_vite:
+            looks.append(self._look_at_modules(subject, project, changed))
+        if project.checker:
+            looks.append(self._look_at_types(subject, project, changed))
+        findings = [_process(subject), *await asyncio.gather(*looks)]
+        output = [subject.server.output, *(each.output for each in findings)]
+        found = _each_problem_once(each for finding in findings for each in finding.diagnostics)
+        return DiagnosticsReport(
+            "\n".join(filter(None, output)),
+            tuple(each.check for each in findings),
+            tuple(found[:MAX_DIAGNOSTICS]),
+        )
+
+    async def _look_at_modules(
+        self, subject: Subject, project: _Project, changed: Collection[ProjectPath] | None
+    ) -> _Finding:
         began = time.monotonic()
-        finding = await look()
-        took_ms = round((time.monotonic() - began) * 1000)
-        checks.append(SandboxCheck(label, finding.ok, finding.detail, took_ms))
-        found += finding.diagnostics
-        output.append(finding.output)
-    return DiagnosticsReport(
-        "\n".join(each for each in output if each), tuple(checks), tuple(found[:MAX_DIAGNOSTICS])
+        detail = await self._modules.look(subject, changed, project.aliases)
+        found = self._modules.found
+        return _Finding(_check("modules", began, detail, ok=not found), found)
+
+    async def _look_at_types(
+        self, subject: Subject, project: _Project, changed: Collection[ProjectPath] | None
+    ) -> _Finding:
+        known = self._types
+        is_concerned = changed is None or any(
+            PurePosixPath(path).suffix not in _WITHOUT_TYPES for path in changed
+        )
+        if known is None or is_concerned:
+            # Whoever breaks this off leaves it open what the types are like now.
+            self._types = None
+            self._types = known = await _types(subject, project)
+        return known
+
+
+async def _project(subject: Subject) -> _Project:
+    page, client, configuration, packages = await asyncio.gather(
+        _asked(subject, "/"),
+        _asked(subject, "/@vite/client"),
+        subject.text(TSCONFIG),
+        subject.text(PACKAGES),
+    )
+    has_vite = (
+        client is not None and client.status == 200 and client.content_type.endswith("javascript")
+    )
+    has_types = TSCONFIG in subject.files and '"typescript"' in packages
+    return _Project(
+        aliases_in(configuration),
+        checker_arguments(configuration) if has_types else (),
+        page,
+        has_vite,
     )
 
 
-def parse_type_errors(output: str) -> Sequence[SandboxDiagnostic]:
-    """Read what `tsc --pretty false` writes; indented lines continue the one before."""
-    found: list[dict[str, Any]] = []
-    for line in output.splitlines():
-        if match := _TYPE_ERROR.fullmatch(line):
-            found.append(match.groupdict())
-        elif found and line.startswith(" "):
-            found[-1]["message"] += f"\n{line}"
-    return [
-        SandboxDiagnostic(
-            file=project_path(each["file"]) or "",
-            line=int(each["line"]),
-            column=int(each["column"]),
-            severity=each["severity"],
-            code=each["code"],
-            message=each["message"][:MAX_MESSAGE_CHARACTERS],
-            source="typescript",
-        )
-        for each in found
-        if project_path(each["file"])
-    ]
-
-
-async def _process(server: DevServer) -> _Finding:
+def _process(subject: Subject) -> _Finding:
+    server, began = subject.server, time.monotonic()
     running = server.is_running
-    return _Finding(running, "running" if running else server.why_ended or "being restarted")
+    detail = "running" if running else server.why_ended or "being restarted"
+    return _Finding(_check("dev server", began, detail, ok=running))
 
 
-async def _page(server: DevServer) -> _Finding:
+async def _page(subject: Subject, project: _Project) -> _Finding:
+    began = time.monotonic()
+    thrown = await subject.page_errors()
+    page = project.page
+    if page is None:
+        return _Finding(_check("page", began, "no answer", ok=False), thrown)
+    is_html = page.content_type == "text/html"
+    # What a project's own server has at its root is its own matter, as long as it isn't an error.
+    answers = page.status == 200 and is_html if project.has_vite else page.status < 500
+    found = thrown
+    if page.status >= 500 and not project.has_vite:
+        found = (*thrown, await parse_server_error(page, subject))
+    detail = f"{page.status} {page.content_type}, {len(thrown)} error(s) thrown"
+    return _Finding(_check("page", began, detail, ok=answers and not thrown), found)
+
+
+async def _types(subject: Subject, project: _Project) -> _Finding:
+    began = time.monotonic()
     try:
-        page = await server.get("/")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        return _Finding(ok=False, detail=f"no answer ({type(error).__name__})")
-    ok = page.status == 200 and page.content_type == "text/html"
-    return _Finding(ok, f"{page.status} {page.content_type}")
-
-
-async def _modules(server: DevServer, files: Sequence[ProjectPath], read: Read) -> _Finding:
-    modules = [path for path in files if path.startswith("src/") and path.suffix in MODULE_SUFFIXES]
-    asked = modules[:MAX_MODULES]
-    turn = asyncio.Semaphore(MODULES_AT_ONCE)
-
-    async def look(path: ProjectPath) -> SandboxDiagnostic | None:
-        async with turn:
-            return await _module(server, path, read)
-
-    # Several modules report the same error when each imports the one that is wrong.
-    answers = await asyncio.gather(*(look(path) for path in asked))
-    found = tuple(dict.fromkeys(each for each in answers if each))
-    left_out = f", {len(modules) - len(asked)} not looked at" if len(modules) > len(asked) else ""
-    return _Finding(not found, f"{len(asked)} loaded, {len(found)} error(s){left_out}", found)
-
-
-async def _module(server: DevServer, path: ProjectPath, read: Read) -> SandboxDiagnostic | None:
-    try:
-        page = await server.get("/" + quote(path))
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        return _at_start(path, f"The dev server does not answer ({type(error).__name__}).")
-    if page.status != 500:
-        return None
-    found = parse_error_page(path, page.body)
-    try:
-        source = await read(ProjectPath.parse(found.file))
-    except ForgeError:
-        # The page names another file, which is gone or isn't the project's.
-        return found
-    return located(found, source.decode(errors="replace"))
-
-
-async def _types(check_types: TypeCheck) -> _Finding:
-    try:
-        code, output = await check_types()
+        code, output = await subject.run_tsc(project.checker)
     except SandboxFailed as error:
-        return _Finding(ok=False, detail=error.message)
-    found = parse_type_errors(output)
+        return _Finding(_check("types", began, error.message, ok=False))
+    found = parse_type_errors(output)[:MAX_DIAGNOSTICS]
+    files = dict.fromkeys(each.file for each in found)
+    texts = await asyncio.gather(*(subject.text(ProjectPath.parse(file)) for file in files))
+    sources = dict(zip(files, texts, strict=True))
+    placed = [with_range(each, sources[each.file], project.aliases) for each in found]
     detail = f"{len(found)} error(s)" if found or code == 0 else f"tsc ended with code {code}"
-    return _Finding(code == 0, detail, found, output if code else "")
+    check = _check("types", began, detail, ok=code == 0)
+    return _Finding(check, placed, output if code else "")
 
 
-def _at_start(path: str, message: str) -> SandboxDiagnostic:
-    return SandboxDiagnostic(path, 1, 1, "error", "no-answer", message, "forge")
+def _check(label: str, began: float, detail: str, *, ok: bool) -> SandboxCheck:
+    return SandboxCheck(label, ok, detail, round((time.monotonic() - began) * 1000))
+
+
+def _each_problem_once(found: Iterable[SandboxDiagnostic]) -> Sequence[SandboxDiagnostic]:
+    """What two looks tell of is told by the first: an import that leads nowhere, and a file that
+    doesn't parse, are wrong for the dev server and for the type checker."""
+    every = list(found)
+    unread = {
+        each.file
+        for each in every
+        if each.source not in ("typescript", "page") and each.code in _UNREADABLE
+    }
+    once: dict[object, SandboxDiagnostic] = {}
+    for each in every:
+        if each.file in unread and each.source == "typescript" and is_syntax_error(each):
+            continue
+        is_import = each.code == UNRESOLVED_IMPORT
+        place = (each.file, each.line, each.column)
+        once.setdefault((*place, each.code) if is_import else each, each)
+    return list(once.values())
+
+
+def _together(
+    one: set[ProjectPath] | None, other: set[ProjectPath] | None
+) -> set[ProjectPath] | None:
+    return None if one is None or other is None else one | other
+
+
+def _change_everything(changed: Collection[ProjectPath]) -> bool:
+    """Whether one of the files says how the others are looked at."""
+    return any(
+        path.name in ("package.json", "index.html")
+        or path.name.startswith(("tsconfig", "vite.config."))
+        for path in changed
+    )
+
+
+async def _asked(subject: Subject, path: str) -> Page | None:
+    try:
+        return await subject.server.get(path)
+    except (aiohttp.ClientError, TimeoutError):
+        return None

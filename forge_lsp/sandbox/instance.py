@@ -2,32 +2,31 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from forge_lsp.errors import SandboxFailed, SandboxGone
+from forge_lsp.errors import SandboxGone
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.sandbox import DiagnosticsReport, InstallReport
+from forge_lsp.ports.sandbox import DiagnosticsReport, InstallReport, LogLine, OutputSink
 from forge_lsp.sandbox import files
 from forge_lsp.sandbox.dev_server import DevServer
-from forge_lsp.sandbox.diagnostics import diagnose
+from forge_lsp.sandbox.diagnostics import Diagnosis
 from forge_lsp.sandbox.folders import remove_tree
 from forge_lsp.sandbox.installs import Installer
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
 from forge_lsp.sandbox.lease import Lease
-from forge_lsp.sandbox.output import Tail
 from forge_lsp.sandbox.packages import PackageRequest
+from forge_lsp.sandbox.programs import Programs
 from forge_lsp.sandbox.relay import Relay
+from forge_lsp.sandbox.subject import Subject
+from forge_lsp.sandbox.writing import Writer
 
 log = logging.getLogger(__name__)
 
 MAX_FILES = 20_000
 MAX_FILE_BYTES = 32 * 1024 * 1024
-TYPES_TIMEOUT_S = 60.0
-MAX_TYPE_LINES = 2_000
-_TYPE_CHECK = ("node_modules/typescript/bin/tsc", "--noEmit", "--pretty", "false")
 
 Answer = TypeVar("Answer")
 
@@ -54,6 +53,9 @@ class LocalSandbox:
         self._server = server
         self._relay = relay
         self._shared = shared
+        self._writer = Writer(folder, shared.confinement.owner())
+        self._programs = Programs(shared.confinement, folder, shared.limits)
+        self._diagnosis = Diagnosis(self._subject)
         self._installing = asyncio.Lock()
         self._work: set[asyncio.Task[Any]] = set()
         self._ending: asyncio.Task[None] | None = None
@@ -90,13 +92,18 @@ class LocalSandbox:
     async def write(self, path: ProjectPath, content: bytes) -> None:
         """Put the whole file in place at once."""
         self._check()
-        owner = self._shared.confinement.owner()
-        await asyncio.to_thread(files.write_file, self._folder, path, content, owner)
+        await self._writer.write(path, content)
+
+    async def put(self, contents: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
+        """Put many files in place, and take away those that are None; gives those that could not
+        be, and why, for people."""
+        self._check()
+        return await self._writer.put(contents)
 
     async def delete(self, path: ProjectPath) -> None:
         """A file that isn't there is a success."""
         self._check()
-        await asyncio.to_thread(files.delete_file, self._folder, path)
+        await self._writer.delete(path)
 
     async def install(self, packages: Sequence[str]) -> InstallReport:
         """Install packages; what is there already is installed at once."""
@@ -104,12 +111,34 @@ class LocalSandbox:
         self._check()
         async with self._installing:
             self._check()
-            return await self._while_alive(self._shared.installer.install(self._folder, asked))
+            try:
+                return await self._while_alive(self._shared.installer.install(self._folder, asked))
+            finally:
+                self._diagnosis.forget()
 
-    async def diagnostics(self) -> DiagnosticsReport:
-        """Ask the dev server for every module, and the compiler for the types."""
-        listed = await self.files()
-        return await self._while_alive(diagnose(self._server, listed, self.read, self._check_types))
+    async def run(self, command: Sequence[str], on_output: OutputSink, timeout_s: float) -> int:
+        """Run a program in its folder, beside the dev server and as confined as that."""
+        self._check()
+        try:
+            return await self._while_alive(self._programs.run(command, on_output, timeout_s))
+        finally:
+            self._diagnosis.forget()
+
+    async def diagnostics(
+        self, changed: Collection[ProjectPath] | None = None
+    ) -> DiagnosticsReport:
+        """Ask the dev server for its modules, and the compiler for the types."""
+        self._check()
+        return await self._while_alive(self._diagnosis.report(changed))
+
+    def logs(self, after: int = 0, limit: int = 500) -> Sequence[LogLine]:
+        """The lines with a greater `seq` that are still kept, oldest first, at most `limit`."""
+        return self._server.log.lines(after, limit)
+
+    async def log_grew(self, after: int) -> None:
+        """Wait until there is a line with a greater `seq` than `after`."""
+        self._check_life()
+        await self._while_alive(self._server.log.grew(after))
 
     async def kill(self) -> None:
         """End it and remove its folder."""
@@ -145,7 +174,7 @@ class LocalSandbox:
         except asyncio.CancelledError:
             caller = asyncio.current_task()
             if caller is None or not caller.cancelling():
-                self._check()
+                self._check_life()
             raise
         finally:
             self._work.discard(task)
@@ -154,26 +183,19 @@ class LocalSandbox:
         return self._ending is not None or bool(self._server.why_ended)
 
     def _check(self) -> None:
+        """See that it lives, which is a use of it."""
+        self._check_life()
+        self.renew()
+
+    def _check_life(self) -> None:
         if self._gone():
             why = self._why_ended or self._server.why_ended
             raise SandboxGone(f"The sandbox {self._id} has ended. {why}".strip())
-        self.renew()
 
-    async def _check_types(self) -> tuple[int, str]:
-        shared = self._shared
-        node = (await shared.confinement.tools()).node.executable
-        confined = await shared.confinement.spawn(
-            [str(node), *_TYPE_CHECK],
-            directory=self._folder,
-            environment={},
-            limits=shared.limits,
+    async def _subject(self) -> Subject:
+        return Subject(
+            server=self._server,
+            files=await self.files(),
+            read=self.read,
+            run_tsc=self._programs.run_tsc,
         )
-        tail = Tail(MAX_TYPE_LINES)
-        try:
-            async with asyncio.timeout(TYPES_TIMEOUT_S):
-                await tail.read(confined.output)
-                return await confined.wait(), tail.text
-        except TimeoutError as error:
-            raise SandboxFailed(f"tsc did not end within {TYPES_TIMEOUT_S:.0f} s.") from error
-        finally:
-            await confined.kill()

@@ -9,6 +9,7 @@ connects to 127.0.0.1 and names the host in its header.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from typing import Self
 
@@ -60,15 +61,23 @@ class Relay:
 
     @classmethod
     async def start(
-        cls, sandbox_id: str, session: aiohttp.ClientSession, on_request: Callable[[], None]
+        cls,
+        sandbox_id: str,
+        session: aiohttp.ClientSession,
+        on_request: Callable[[], None],
+        listener: socket.socket | None = None,
     ) -> Self:
-        """Serve what `session` reaches, on a free port. The session stays its maker's.
+        """Serve what `session` reaches, on a free port or at `listener`. The session stays its
+        maker's.
 
         `on_request` is told of every request that is let through.
         """
         relay = cls(sandbox_id, session, on_request)
         await relay._runner.setup()
-        await web.TCPSite(relay._runner, LOOPBACK, 0).start()
+        if listener is None:
+            await web.TCPSite(relay._runner, LOOPBACK, 0).start()
+        else:
+            await web.SockSite(relay._runner, listener).start()
         relay._host = f"{relay._name}:{relay._runner.addresses[0][1]}"
         relay.url = f"http://{relay._host}/"
         return relay

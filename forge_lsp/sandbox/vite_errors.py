@@ -2,21 +2,26 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 from forge_lsp.paths import ProjectPath, is_allowed
 from forge_lsp.ports.sandbox import SandboxDiagnostic
+from forge_lsp.sandbox.imports import find_import, missing_package
+from forge_lsp.sandbox.places import lines_of, token_end, utf16_length
 
 MAX_MESSAGE_CHARACTERS = 4_000
 MAX_LABEL_CHARACTERS = 80
+MAX_COUNT = 999_999_999
+"""No file has more lines, and no line more columns."""
+UNRESOLVED_IMPORT = "unresolved-import"
 
 _ERROR = re.compile(rb"const error = (\{.*\})\s*$", re.MULTILINE)
 _PLACE_IN_MESSAGE = re.compile(r"\[ ?(?P<file>[^\[\]\n]+?):(?P<line>\d+):(?P<column>\d+) ?\]")
 _CODE_IN_MESSAGE = re.compile(r"^\[(?P<code>[A-Z][A-Z_]+)\]", re.MULTILINE)
 _NAMES_WHAT_IS_WRONG: Sequence[tuple[str, re.Pattern[str]]] = (
-    ("unresolved-import", re.compile(r'Failed to resolve import "(?P<text>[^"\n]+)"')),
+    (UNRESOLVED_IMPORT, re.compile(r'Failed to resolve import "(?P<text>[^"\n]+)"')),
     ("unknown-class", re.compile(r"unknown utility class `(?P<text>[^`\n]+)`")),
 )
 _APP = "/app/"
@@ -39,27 +44,42 @@ def parse_error_page(path: str, page: bytes) -> SandboxDiagnostic:
     )
 
 
-def located(diagnostic: SandboxDiagnostic, source: str) -> SandboxDiagnostic:
+def located(
+    diagnostic: SandboxDiagnostic, source: str, aliases: Collection[str] = ()
+) -> SandboxDiagnostic:
     """The same, where `source` (its file's text) holds what the message names.
 
-    For these Vite tells the place in the code that it made of the file, or no place at all.
+    For these Vite tells the place in the code that it made of the file, or no place at all. An
+    import that begins with one of the `aliases` asks for no package.
     """
     code, named = _named_in(diagnostic.message)
     if not named:
-        return diagnostic
-    for number, line in enumerate(source.splitlines(), 1):
+        return with_end(diagnostic, source)
+    if code == UNRESOLVED_IMPORT:
+        return unresolved(diagnostic, named, source, aliases)
+    found = replace(diagnostic, code=code)
+    for number, line in enumerate(lines_of(source), 1):
         at = line.find(named)
         if at >= 0:
-            column = _utf16_length(line[:at]) + 1
-            return replace(
-                diagnostic,
-                code=code,
-                line=number,
-                column=column,
-                end_line=number,
-                end_column=column + _utf16_length(named),
-            )
-    return replace(diagnostic, code=code)
+            return _at(found, number, utf16_length(line[:at]) + 1, named)
+    return found
+
+
+def unresolved(
+    diagnostic: SandboxDiagnostic, specifier: str, source: str, aliases: Collection[str]
+) -> SandboxDiagnostic:
+    """The same as an import of `specifier` that leads nowhere, on the specifier itself."""
+    package = missing_package(specifier, aliases)
+    found = replace(diagnostic, code=UNRESOLVED_IMPORT, package=package)
+    place = find_import(source, specifier)
+    return _at(found, *place, specifier) if place else found
+
+
+def with_end(found: SandboxDiagnostic, source: str) -> SandboxDiagnostic:
+    """The same with its end, which is that of the word that stands there."""
+    lines = lines_of(source)
+    end = token_end(lines[found.line - 1], found.column) if found.line <= len(lines) else None
+    return replace(found, end_line=found.line, end_column=end) if end else found
 
 
 def project_path(name: object) -> str | None:
@@ -68,6 +88,11 @@ def project_path(name: object) -> str | None:
         return None
     path = name.partition("?")[0].removeprefix(_APP)
     return str(ProjectPath.parse(path)) if is_allowed(path) else None
+
+
+def _at(found: SandboxDiagnostic, line: int, column: int, text: str) -> SandboxDiagnostic:
+    end = column + utf16_length(text)
+    return replace(found, line=line, column=column, end_line=line, end_column=end)
 
 
 def _named_in(message: str) -> tuple[str, str]:
@@ -101,8 +126,4 @@ def _place(error: dict[str, Any], message: str) -> tuple[str | None, int, int]:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
-
-
-def _utf16_length(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return min(value, MAX_COUNT) if isinstance(value, int) and value >= 0 else 0

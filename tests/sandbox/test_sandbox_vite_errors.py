@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forge_lsp.sandbox.diagnostics import parse_type_errors
+from forge_lsp.sandbox.type_errors import parse_type_errors
 from forge_lsp.sandbox.vite_errors import located, parse_error_page
 
 PAGES = Path(__file__).parent / "pages"

@@ -1,0 +1,86 @@
+"""What a dev server that isn't Vite says when its page fails.
+
+Next.js names the place at the head of its message (`./app/page.tsx:3:1`), in a frame of code
+(`,-[/app/app/page.tsx:3:1]`), or in the stack. It comes with the page, as HTML or as JSON in a
+script, and in what the server prints.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+
+from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.sandbox import SandboxDiagnostic
+from forge_lsp.sandbox.dev_server import Page
+from forge_lsp.sandbox.output import without_controls
+from forge_lsp.sandbox.subject import Subject
+from forge_lsp.sandbox.vite_errors import (
+    MAX_MESSAGE_CHARACTERS,
+    project_path,
+    unresolved,
+    with_end,
+)
+
+MAX_SAID_CHARACTERS = 100_000
+MAX_PLACES = 50
+"""That are looked at until one of them is a file of the project."""
+
+_UNRESOLVED = re.compile(r"(?:Can't resolve|Cannot find module|find package) '([^'\n]{1,300})'")
+_PLACE = re.compile(
+    r"(?<![\w/.@-])(?:file://)?(?P<file>(?:\./|/app/)?[\w@()\[\].+-][\w@()\[\]./+ -]{0,300}?"
+    r"\.(?:[cm]?[jt]sx?|vue|svelte|astro|s?css|json|mdx?))"
+    r":(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?"
+)
+_TAG = re.compile(r"<(?:script|style)\b[^>]*>|</?[a-z][^>]{0,1000}>", re.IGNORECASE)
+_MESSAGE = re.compile(
+    r"^\W{0,4}((?:[A-Z]\w*Error|Error|Module not found|Parsing ecmascript[^\n]*|Syntax error)\b"
+    r"[^\n]*)",
+    re.MULTILINE,
+)
+
+
+async def parse_server_error(page: Page, subject: Subject) -> SandboxDiagnostic:
+    """The error that a page with a status of 500 or more tells of, on the project's own file that
+    it names first; on package.json where it names none."""
+    body = _spoken(page.body.decode(errors="replace"))
+    printed = without_controls(subject.server.output)
+    for said in (body, printed):
+        message = _message(said)
+        for path, line, column in _places(said):
+            source = await subject.text(path)
+            if not source:
+                continue
+            found = SandboxDiagnostic(path, line, column, "error", "server", message, "dev server")
+            specifier = _UNRESOLVED.search(said)
+            if specifier and specifier[1] in source:
+                return unresolved(found, specifier[1], source, ())
+            return with_end(found, source)
+    message = _message(body) or _message(printed) or f"The page answers {page.status}."
+    return SandboxDiagnostic("package.json", 1, 1, "error", "server", message, "dev server")
+
+
+def _spoken(body: str) -> str:
+    """A page as text: without its tags, and with what JSON and HTML write in other ways."""
+    text = html.unescape(_TAG.sub("\n", body[:MAX_SAID_CHARACTERS]))
+    return without_controls(text.replace("\\n", "\n").replace('\\"', '"'))
+
+
+def _message(said: str) -> str:
+    """The first line that names an error, with the few that follow it."""
+    match = _MESSAGE.search(said)
+    if match is None:
+        return ""
+    return said[match.start(1) :][:MAX_MESSAGE_CHARACTERS].split("\n\n", maxsplit=1)[0].strip()
+
+
+def _places(said: str) -> Iterator[tuple[ProjectPath, int, int]]:
+    for count, match in enumerate(_PLACE.finditer(said)):
+        if count >= MAX_PLACES:
+            return
+        file = project_path(match["file"].removeprefix("./"))
+        if file and not file.startswith(".next/"):
+            yield (
+                ProjectPath.parse(file),
+                max(int(match["line"]), 1),
+                max(int(match["column"] or 1), 1),
+            )
