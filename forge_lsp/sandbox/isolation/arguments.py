@@ -29,9 +29,11 @@ _NAMESPACES = (
 
 _HOST_SETTINGS = (
     *("ld.so.cache", "ssl", "pki", "ca-certificates", "alternatives", "nsswitch.conf"),
-    "localtime",
+    *("localtime", "fonts"),
 )
 """What of /etc programs need to start; it holds nothing of the user's."""
+_FONT_CACHE = "/var/cache/fontconfig"
+"""Without it, a browser reads every font of the machine at each start."""
 
 
 def sandbox_arguments(
@@ -70,6 +72,7 @@ def _system(node: Node) -> Iterable[str]:
             yield from ("--ro-bind", str(place), str(place))
     for name in _HOST_SETTINGS:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    yield from ("--ro-bind-try", _FONT_CACHE, _FONT_CACHE)
     if node.visible:
         yield from ("--ro-bind", str(node.visible), str(node.visible))
 

@@ -1,4 +1,4 @@
-"""The programs that a sandbox needs of this machine: bubblewrap and Node."""
+"""The programs that sandboxes need of this machine: bubblewrap, Node, and a browser to look."""
 
 import os
 import shutil
@@ -6,11 +6,27 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from forge_lsp.errors import IsolationUnavailable
+from forge_lsp.errors import BrowserMissing, IsolationUnavailable
 from forge_lsp.sandbox.isolation.identity import Identity
 
 OLDEST_NODE = (20, 19)
 """What Vite 7 and 8 need."""
+
+BROWSER_NAMES = (
+    *("chromium", "chromium-browser", "chrome-headless-shell"),
+    *("google-chrome", "google-chrome-stable"),
+)
+"""What browsers that are built from Chromium are called on the PATH."""
+BROWSER_PLACES = (
+    *("/usr/lib/chromium/chromium", "/usr/lib/chromium-browser/chromium-browser"),
+    *("/usr/lib64/chromium/chromium", "/usr/lib64/chromium-browser/chromium-browser"),
+    "/opt/google/chrome/chrome",
+)
+"""Where the program is that a script on the PATH would start."""
+
+_BROWSER_ROOTS = (Path("/usr"), Path("/opt/google/chrome"))
+"""Folders that hold programs and nothing of the user's, so that a sandbox may see them."""
+_ELF = b"\x7fELF"
 
 _NODE_TIMEOUT_S = 20
 _INSTALL_NODE = "Install Node 20.19 or newer and see that it is on the PATH."
@@ -62,6 +78,33 @@ def find_node(identity: Identity) -> Node:
             remedy="Install Node for all users, for example under /usr/local.",
         )
     return Node(executable, version, visible)
+
+
+def find_browser(identity: Identity) -> Path:
+    """A Chromium, or a browser built from it: the program itself, not the script that starts it.
+
+    Raises `BrowserMissing` where there is none that a sandbox can run.
+    """
+    on_path = [Path(found).resolve() for name in BROWSER_NAMES if (found := shutil.which(name))]
+    for path in (*on_path, *map(Path, BROWSER_PLACES)):
+        within = any(path.is_relative_to(root) for root in _BROWSER_ROOTS)
+        if within and identity.reaches(path) and _is_program(path):
+            return path
+    if on_path:
+        raise BrowserMissing(
+            f"{on_path[0]} can't be confined: it is a script, a snap, or outside of /usr.",
+            remedy="Install Chromium as a package of the system (Debian: apt-get install "
+            "chromium), or Google Chrome from its own package (Ubuntu, whose Chromium is a snap).",
+        )
+    raise BrowserMissing("There is no Chromium on this machine to take pictures with.")
+
+
+def _is_program(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_ELF)) == _ELF
+    except OSError:
+        return False
 
 
 def _bundled_bubblewrap() -> str | None:
