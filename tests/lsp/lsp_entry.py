@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 async def open_engine(settings: "Settings", places: "Places") -> "Engine":
     from memory_sandbox import MemoryProvider
+    from sandbox_line import open_line
 
     from forge_lsp import app
     from forge_lsp.actions.review import Reviews
     from forge_lsp.actions.sandboxes import Sandboxes
 
     async def provider() -> MemoryProvider:
-        return MemoryProvider()
+        made = MemoryProvider()
+        await open_line(made)
+        return made
 
     engine = await app.open_engine(settings, places)
     sandboxes = Sandboxes(Late(provider))
