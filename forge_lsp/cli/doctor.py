@@ -129,6 +129,15 @@ async def _isolation(settings: Settings, places: Places) -> str:
     return f"{report.tier}: a sandbox was started and ended; {report.detail}"
 
 
+async def _browser(settings: Settings, places: Places) -> str:
+    del settings, places
+    from forge_lsp.sandbox.isolation.identity import Identity
+    from forge_lsp.sandbox.isolation.programs import find_browser
+
+    program = await asyncio.to_thread(find_browser, Identity.choose())
+    return f"pictures of previews are taken by {program}"
+
+
 async def _template(settings: Settings, places: Places) -> str:
     del settings
     from forge_lsp.sandbox.isolation.identity import Identity, choose_data_root
@@ -214,6 +223,7 @@ _LOOKS = (
     _Look("bubblewrap", _bubblewrap),
     _Look("libseccomp", _libseccomp),
     _Look("isolation", _isolation),
+    _Look("browser", _browser, is_needed=False),
     _Look("template", _template, is_needed=False),
     _Look("model", _model),
     _Look("model key", _key, is_needed=False),

@@ -27,7 +27,7 @@ def test_every_finding_says_what_and_what_to_do(tmp_path: Path) -> None:
     code, document = examined(tmp_path)
     found = findings(document)
     assert {name for name, each in found.items() if each["is_needed"]} == NEEDED
-    assert {"template", "model key", "HTTP port"} == found.keys() - NEEDED
+    assert {"browser", "template", "model key", "HTTP port"} == found.keys() - NEEDED
     for each in found.values():
         assert each["detail"]
         assert bool(each["remedy"]) is not each["ok"]
