@@ -169,6 +169,9 @@ class SandboxSettings(_Group, frozen=True):
     """Where a port of a sandbox answers."""
     e2b_template: str | None = None
     """None: the one that `forge-lsp e2b build-template` builds."""
+    e2b_python_template: str = "code-interpreter-v1"
+    """What pieces of Python run in: E2B's own, or one that was built from it."""
+    e2b_python_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
     e2b_cpus: Annotated[int, Meta(ge=1)] = 2
     """For the template; its memory is `memory_mb`."""
     e2b_on_timeout: Literal["kill", "pause"] = "kill"

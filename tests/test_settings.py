@@ -146,6 +146,7 @@ def test_forge_toml_sets_what_the_list_allows(workspace: Path) -> None:
         ('sandbox.provider = "e2b"', "sandbox.provider"),
         ('sandbox.e2b_domain = "evil.invalid"', "sandbox.e2b_domain"),
         ('sandbox.e2b_preview_url = "http://evil.invalid"', "sandbox.e2b_preview_url"),
+        ('sandbox.e2b_python_template = "evil"', "sandbox.e2b_python_template"),
         (f'sandbox.e2b_api_key = "{SECRET}"', "sandbox.e2b_api_key"),
         ('sandbox.registry_url = "http://evil.invalid"', "sandbox.registry_url"),
         ("generation.max_reply_characters = 99", "generation.max_reply_characters"),
@@ -229,6 +230,17 @@ def test_the_variables_of_e2bs_sdk_are_taken(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.sandbox.e2b_domain == "e2b.example"
     assert settings.sandbox.provider == "local"
     assert SECRET not in f"{settings!r}"
+
+
+def test_python_at_e2b_has_its_template_and_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load()[0].sandbox.e2b_python_template == "code-interpreter-v1"
+    monkeypatch.setenv("FORGE_SANDBOX_E2B_PYTHON_TEMPLATE", "with-pandas")
+    monkeypatch.setenv("FORGE_SANDBOX_E2B_PYTHON_TIMEOUT_S", "7.5")
+    sandbox = load()[0].sandbox
+    assert (sandbox.e2b_python_template, sandbox.e2b_python_timeout_s) == ("with-pandas", 7.5)
+    monkeypatch.setenv("FORGE_SANDBOX_E2B_PYTHON_TIMEOUT_S", "0")
+    with pytest.raises(InvalidRequest, match="e2b_python_timeout_s"):
+        load()
 
 
 def test_the_key_of_e2b_may_lie_in_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,10 +76,17 @@ class Files:
         entry = await self._look(path)
         if entry is None or entry.type is not FileType.FILE:
             raise NotFound(f"{path} isn't a file of the sandbox.")
+        return await self.content(path)
+
+    async def content(self, path: ProjectPath) -> bytes:
+        """What `read` gives, where it is known that it was a regular file a moment ago."""
 
         async def once() -> bytes:
             content = bytearray()
-            stream = await self._sdk.files.read(f"{APP}/{path}", format="stream")
+            try:
+                stream = await self._sdk.files.read(f"{APP}/{path}", format="stream")
+            except FileNotFoundException as error:
+                raise NotFound(f"{path} isn't a file of the sandbox any more.") from error
             async with stream:
                 async for piece in stream:
                     content += piece

@@ -1,9 +1,10 @@
 """One sandbox in the cloud."""
 
 import asyncio
+import shlex
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import aiohttp
 from e2b import AsyncSandbox, SandboxState
@@ -17,8 +18,7 @@ from forge_lsp.ports.sandbox import (
     OutputSink,
     StageSink,
 )
-from forge_lsp.sandbox.dev_server import DevServer
-from forge_lsp.sandbox.diagnostics import diagnose
+from forge_lsp.sandbox.diagnostics import Diagnosis
 from forge_lsp.sandbox.e2b.calls import Calls
 from forge_lsp.sandbox.e2b.commands import Commands
 from forge_lsp.sandbox.e2b.files import APP, OWN, Files
@@ -30,6 +30,7 @@ from forge_lsp.sandbox.e2b.preview import PORT, Observed, Preview
 from forge_lsp.sandbox.e2b.programs import Programs
 from forge_lsp.sandbox.lease import Clock
 from forge_lsp.sandbox.packages import PackageRequest
+from forge_lsp.sandbox.subject import Subject
 from forge_lsp.settings import SandboxSettings
 
 ALIVE_TIMEOUT_S = 10.0
@@ -39,7 +40,7 @@ LOG_CHARACTERS = 20_000
 """Of the dev server's log, in the diagnostics."""
 
 _DEV_SERVER = f"exec sh {OWN}/dev-server.sh"
-_TYPE_CHECK = "exec node node_modules/typescript/bin/tsc --noEmit --pretty false"
+_TSC = "exec node node_modules/typescript/bin/tsc"
 
 Answer = TypeVar("Answer")
 
@@ -78,6 +79,7 @@ class E2bSandbox:
             self._is_running,
             lambda: self._preview.ready(shared.settings.start_timeout_s),
         )
+        self._diagnosis = Diagnosis(self._subject)
         self._installing = asyncio.Lock()
 
     @property
@@ -148,11 +150,17 @@ class E2bSandbox:
         """Install packages; what is there already is installed at once."""
         asked = [PackageRequest.parse(each) for each in packages]
         async with self._installing:
-            return await self._use(self._installer.install(asked))
+            try:
+                return await self._use(self._installer.install(asked))
+            finally:
+                self._diagnosis.forget()
 
     async def run(self, command: Sequence[str], on_output: OutputSink, timeout_s: float) -> int:
         """Run a program in the app's folder; nothing that it started outlives it."""
-        return await self._use(self._programs.run(command, on_output, timeout_s))
+        try:
+            return await self._use(self._programs.run(command, on_output, timeout_s))
+        finally:
+            self._diagnosis.forget()
 
     async def screenshot(self) -> bytes:
         """Raises `BrowserMissing`: the machine at E2B holds no browser, and one on this machine
@@ -165,9 +173,8 @@ class E2bSandbox:
     async def diagnostics(
         self, changed: Collection[ProjectPath] | None = None
     ) -> DiagnosticsReport:
-        """Ask the dev server for every module, and the compiler for the types."""
-        del changed
-        return await self._use(self._diagnose())
+        """Ask the dev server for its modules, and the compiler for the types."""
+        return await self._use(self._diagnosis.report(changed))
 
     async def stirred(self) -> None:
         """Wait until the dev server has ended or come back, which its log tells.
@@ -204,7 +211,7 @@ class E2bSandbox:
         await self._following.close()
         await self._sdk.kill()
 
-    async def _diagnose(self) -> DiagnosticsReport:
+    async def _subject(self) -> Subject:
         is_shut, listed, output, place = await asyncio.gather(
             self._preview.is_shut(),
             self._files.list(),
@@ -213,17 +220,22 @@ class E2bSandbox:
         )
         if is_shut:
             await self._start_dev_server()
-        observed = Observed(self._preview, not is_shut, output.strip(), place)
-        # `diagnose` asks for no more than what both kinds of dev server have.
-        server = cast("DevServer", observed)
-        return await diagnose(server, listed, self._files.read, self._check_types)
+        return Subject(
+            server=Observed(self._preview, not is_shut, output.strip(), place),
+            files=listed,
+            read=self._files.content,
+            run_tsc=self._run_tsc,
+        )
 
     async def _start_dev_server(self) -> None:
         await self._commands.leave_running("starting the dev server", _DEV_SERVER, cwd=".")
 
-    async def _check_types(self) -> tuple[int, str]:
+    async def _run_tsc(self, arguments: Sequence[str]) -> tuple[int, str]:
         ended = await self._commands.run(
-            "checking types", _TYPE_CHECK, cwd=APP, timeout_s=TYPES_TIMEOUT_S
+            "checking types",
+            f"{_TSC} {shlex.join(arguments)}",
+            cwd=APP,
+            timeout_s=TYPES_TIMEOUT_S,
         )
         return ended.code, ended.output
 

@@ -1,7 +1,6 @@
 """Programs of the project, which are run once and with all that they start."""
 
 import asyncio
-import re
 import secrets
 import shlex
 from collections.abc import Sequence
@@ -15,12 +14,11 @@ from forge_lsp.sandbox.e2b.calls import Calls
 from forge_lsp.sandbox.e2b.commands import KILLED, Afterwards, Commands, Listener, too_slow
 from forge_lsp.sandbox.e2b.failures import brief, is_passing
 from forge_lsp.sandbox.e2b.files import APP
-from forge_lsp.sandbox.output import FLOOD_BYTES, FLOOD_PAUSE_S, without_controls
+from forge_lsp.sandbox.output import FLOOD_BYTES, FLOOD_PAUSE_S, Screen
 
 GRACE_S = 10.0
 """So much later than we, E2B ends a program, in case that we have died meanwhile."""
-MAX_OPEN_CHARACTERS = 200
-"""A control sequence that isn't over after so many is shown as it is."""
+MAX_ARGUMENTS_BYTES = 64 * 1024
 
 _MARK = "FORGE_RUN"
 _END = (
@@ -29,7 +27,6 @@ _END = (
     '[ -n "$found" ] || exit 0; kill -KILL $found; done'
 )
 """Ends whatever has the mark in its environment: a program's children too, and theirs."""
-_UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*)?\Z")
 _NEVER_BEGAN = (RateLimitException, ServiceBusyException)
 
 
@@ -47,8 +44,7 @@ class Programs:
         Nothing that it started lives on. It is run again only where E2B says that it didn't
         begin. Raises `SandboxFailed` where it takes too long or the connection to it breaks.
         """
-        if not words:
-            raise SandboxFailed("There is no program to run.", remedy="Name one.")
+        _check(words)
 
         async def once() -> int:
             return await self._once(words, on_output, timeout_s)
@@ -61,7 +57,7 @@ class Programs:
         mark = secrets.token_hex(8)
         shown = (Shown(on_output), Shown(on_output))
         # With a word after it, the shell stays and tells which signal ended the program.
-        command = f"{shlex.join(words)}; exit $?"
+        command = f'PATH="$PWD/node_modules/.bin:$PATH"; (exec -- {shlex.join(words)}); exit $?'
         try:
             async with asyncio.timeout(timeout_s):
                 code = await self._commands.once(
@@ -69,7 +65,7 @@ class Programs:
                     Listener(shown[0].heard, shown[1].heard),
                     cwd=APP,
                     timeout_s=timeout_s + GRACE_S,
-                    environment={_MARK: mark},
+                    environment={_MARK: mark, "CI": "true", "NO_COLOR": "1"},
                 )
         except TimeoutError as error:
             raise too_slow(words[0], timeout_s) from error
@@ -91,19 +87,16 @@ class Programs:
 
 
 class Shown:
-    """Passes on what a program prints, without control sequences, also such as come in pieces."""
+    """Passes on what a program prints, without control sequences."""
 
     def __init__(self, on_output: OutputSink) -> None:
         self._on_output = on_output
-        self._open = ""
+        self._screen = Screen()
         self._length = 0
 
     async def heard(self, piece: str) -> None:
         """Take in more; who prints very much at once is slowed down."""
-        text = self._open + piece
-        unfinished = _UNFINISHED.search(text[-MAX_OPEN_CHARACTERS:])
-        self._open = unfinished[0] if unfinished else ""
-        self._pass_on(text[: len(text) - len(self._open)])
+        self._pass_on(self._screen.feed(piece.encode(errors="replace")))
         self._length += len(piece)
         if self._length >= FLOOD_BYTES:
             self._length = 0
@@ -111,11 +104,20 @@ class Shown:
 
     def end(self) -> None:
         """Nothing more comes."""
-        self._pass_on(self._open)
+        self._pass_on(self._screen.end())
 
     def _pass_on(self, text: str) -> None:
-        if clean := without_controls(text):
-            self._on_output(clean)
+        if text:
+            self._on_output(text)
+
+
+def _check(words: Sequence[str]) -> None:
+    if not words or not words[0]:
+        raise SandboxFailed("There is no command to run.", remedy="")
+    if any("\0" in each for each in words):
+        raise SandboxFailed("A command can't hold NUL characters.", remedy="")
+    if sum(len(each.encode(errors="replace")) + 1 for each in words) > MAX_ARGUMENTS_BYTES:
+        raise SandboxFailed("The command is too long.", remedy="")
 
 
 def _broken(program: str, error: Exception) -> SandboxFailed:

@@ -99,6 +99,8 @@ async def double(
 ) -> AsyncIterator[E2bDouble]:
     made = E2bDouble(tmp_path / "e2b")
     made.templates["bare"] = bare_template
+    (tmp_path / "python/home").mkdir(parents=True)
+    made.templates["code-interpreter-v1"] = Template(tmp_path / "python/home", "")
     async with made.serving():
         for name in tuple(os.environ):
             if name.startswith(("E2B_", "FORGE_")):

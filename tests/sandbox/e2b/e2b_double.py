@@ -17,6 +17,8 @@ import aiohttp
 from aiohttp import web
 from e2b_builds import Builds
 from e2b_envd import Envd
+from e2b_jupyter import PORT as JUPYTER_PORT
+from e2b_jupyter import Jupyter
 from e2b_machine import Machine, Template
 from e2b_wire import Fault, Faults, failure
 
@@ -35,6 +37,7 @@ class DoubleSandbox:
     """What it was asked for with."""
     machine: Machine
     envd: Envd
+    jupyter: Jupyter
     token: str
     ends_at: float = 0
     state: str = "running"
@@ -145,7 +148,9 @@ class E2bDouble:
             return failure(400, "Timeout cannot be greater than 1 hours")
         sandbox_id = f"i{secrets.token_hex(10)}"
         machine = Machine(self._root / sandbox_id)
-        sandbox = DoubleSandbox(sandbox_id, body, machine, Envd(machine), secrets.token_hex(16))
+        sandbox = DoubleSandbox(
+            sandbox_id, body, machine, Envd(machine), Jupyter(machine), secrets.token_hex(16)
+        )
         self.sandboxes[sandbox_id] = sandbox
         if idempotency:
             self._made[idempotency] = sandbox_id
@@ -225,6 +230,8 @@ class E2bDouble:
             if request.headers.get("X-Access-Token") != sandbox.token:
                 return failure(401, "unauthorized access, please provide a valid access token")
             return await sandbox.envd.handle(request)
+        if port == JUPYTER_PORT:
+            return await sandbox.jupyter.handle(request)
         return await self._preview(request, sandbox, port)
 
     async def _preview(

@@ -63,6 +63,7 @@ class Machine:
         self.programs: dict[int, Program] = {}
         self.has_ended = False
         self._groups: list[int] = []
+        self._adopted: list[asyncio.subprocess.Process] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def boot(self, template: Template) -> None:
@@ -117,6 +118,11 @@ class Machine:
             program.watching = self._do(self._watch(program, None))
         return program
 
+    def adopt(self, process: asyncio.subprocess.Process) -> None:
+        """One that somebody else has started is part of the machine too."""
+        self._groups.append(process.pid)
+        self._adopted.append(process)
+
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 
@@ -126,7 +132,8 @@ class Machine:
     async def end(self) -> None:
         self.has_ended = True
         self._signal(signal.SIGKILL)
-        await asyncio.gather(*(each.process.wait() for each in self.programs.values()))
+        mine = [each.process for each in self.programs.values()]
+        await asyncio.gather(*(each.wait() for each in (*mine, *self._adopted)))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -35,6 +35,7 @@ class Fault:
     status: int = 502
     message: str = ""
     seconds: float = 0
+    retry_after_s: int | None = None
     met: int = 0
 
 
@@ -62,7 +63,10 @@ class Faults:
         if fault.met >= fault.times:
             self.waiting.remove(fault)
         if fault.kind == "status":
-            return failure(fault.status, fault.message)
+            refused = failure(fault.status, fault.message)
+            if fault.retry_after_s is not None:
+                refused.headers["Retry-After"] = str(fault.retry_after_s)
+            return refused
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
             return await handler(request)

@@ -62,7 +62,7 @@ async def test_a_build_that_fails_is_told(
     with pytest.raises(SandboxFailed, match="could not build the template") as caught:
         await build_template(Settings(sandbox=settings), print)
     assert "npm ci" in caught.value.message
-    assert double.templates.keys() == {"bare"}
+    assert double.templates.keys() == {"bare", "code-interpreter-v1"}
 
 
 async def test_a_build_goes_on_when_a_question_about_it_fails(
