@@ -90,6 +90,7 @@ class MemorySandbox:
         """By the first word of the command."""
         self.picture: bytes | None = None
         """What a browser shows; None where there is no browser."""
+        self.picture_failure: ForgeError | None = None
         self.pictures_taken = 0
         self.may_write = asyncio.Event()
         self.may_write.set()
@@ -185,6 +186,8 @@ class MemorySandbox:
 
     async def screenshot(self) -> bytes:
         self._check()
+        if self.picture_failure:
+            raise self.picture_failure
         if self.picture is None:
             raise BrowserMissing("There is no browser.")
         self._is_looked_at = True

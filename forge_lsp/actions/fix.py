@@ -1,11 +1,12 @@
 """Fix: the problems of a workspace's app, those that are named or all that the sandbox has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forge_lsp import events
 from forge_lsp.actions.drafting import drafting
 from forge_lsp.actions.engine import OWNER, Engine
+from forge_lsp.actions.looking import sayable
 from forge_lsp.actions.repair import Problems, Repair, tell_left
 from forge_lsp.errors import SandboxFailed
 from forge_lsp.events import RunFinished
@@ -37,6 +38,8 @@ async def fix(engine: Engine, request: FixRequest) -> Run:
 
     Raises `TooManyRuns`, `StoreFailed`.
     """
+
+    request = replace(request, problems=tuple(map(sayable, request.problems)))
 
     async def work(run: Run) -> RunFinished | None:
         return await _carry_out(engine, request, run)

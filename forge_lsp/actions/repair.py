@@ -18,6 +18,9 @@ from forge_lsp.ports.sandbox import Sandbox, SandboxDiagnostic
 
 Problems = Sequence[SandboxDiagnostic]
 
+MOST_TOLD_CHARACTERS = 1_000
+"""Of the problem that a run names when it leaves some."""
+
 
 class Repair:
     """Mends problems in the sandbox that a run drafts into."""
@@ -126,5 +129,6 @@ async def tell_left(work: Drafting, left: Problems) -> None:
     """Say what repair didn't mend."""
     first = left[0]
     count = "1 error is" if len(left) == 1 else f"{len(left)} errors are"
-    told = f"{count} left in the app: {first.file}:{first.line}: {first.message}"
+    message = first.message[:MOST_TOLD_CHARACTERS]
+    told = f"{count} left in the app: {first.file}:{first.line}: {message}"
     await work.run.append(events.Problem("errors_left", told, first.file))

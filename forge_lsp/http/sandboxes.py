@@ -4,6 +4,7 @@ import logging
 
 from aiohttp import web
 
+from forge_lsp.actions.looking import sayable, sayable_text
 from forge_lsp.http.bodies import (
     InstallBody,
     KillBody,
@@ -51,9 +52,9 @@ async def diagnostics(request: web.Request) -> web.Response:
     return json_answer(
         {
             "success": True,
-            "output": report.output,
+            "output": sayable_text(report.output),
             "checks": [_check(check) for check in report.checks],
-            "diagnostics": [_diagnostic(diagnostic) for diagnostic in report.diagnostics],
+            "diagnostics": [_diagnostic(sayable(each)) for each in report.diagnostics],
         }
     )
 
@@ -91,9 +92,9 @@ async def _find(request: web.Request, sandbox_id: str | None) -> Sandbox:
 
 def _check(check: SandboxCheck) -> dict[str, object]:
     return {
-        "label": check.label,
+        "label": sayable_text(check.label),
         "ok": check.ok,
-        "detail": check.detail,
+        "detail": sayable_text(check.detail),
         "durationMs": check.duration_ms,
     }
 

@@ -27,6 +27,8 @@ MOST_FILES = 200
 MOST_OF_A_FILE = 100
 MOST_MESSAGE_CHARACTERS = 2_000
 MOST_CODE_CHARACTERS = 80
+MOST_ANSWERED_CHARACTERS = 20_000
+"""Of any text in a command's answer."""
 MOST_COMPARED_BYTES = 2_000_000
 """A larger file is taken for the same in sandbox and workspace."""
 READ_AT_ONCE = 8
@@ -108,12 +110,12 @@ def as_problem(
 def as_answer(report: DiagnosticsReport) -> dict[str, Any]:
     """The report as a command answers it, which is as HTTP does."""
     return {
-        "output": report.output,
+        "output": plain(report.output, MOST_ANSWERED_CHARACTERS),
         "checks": [
             {
-                "label": each.label,
+                "label": plain(each.label, MOST_ANSWERED_CHARACTERS),
                 "ok": each.ok,
-                "detail": each.detail,
+                "detail": plain(each.detail, MOST_ANSWERED_CHARACTERS),
                 "durationMs": each.duration_ms,
             }
             for each in report.checks
@@ -125,14 +127,14 @@ def as_answer(report: DiagnosticsReport) -> dict[str, Any]:
 def _as_fields(found: SandboxDiagnostic) -> dict[str, Any]:
     end = {"endLine": found.end_line, "endColumn": found.end_column}
     return {
-        "file": found.file,
+        "file": plain(found.file, MOST_ANSWERED_CHARACTERS),
         "line": found.line,
         "column": found.column,
         **{name: value for name, value in end.items() if value is not None},
         "severity": found.severity,
-        "code": found.code,
-        "message": found.message,
-        "source": found.source,
+        "code": plain(found.code, MOST_CODE_CHARACTERS),
+        "message": plain(found.message, MOST_ANSWERED_CHARACTERS),
+        "source": plain(found.source, MOST_CODE_CHARACTERS),
     }
 
 

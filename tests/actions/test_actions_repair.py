@@ -4,10 +4,14 @@ a line that holds `BROKEN` is an error."""
 from pathlib import Path
 
 from action_world import a_world, ending, of
+from memory_sandbox import PICTURE
 from memory_workspace import MemoryWorkspace
 
 from forge_lsp import events
 from forge_lsp.actions.fix import FixRequest, fix
+from forge_lsp.actions.screenshots import MOST_KEPT, has_screenshot, keep_screenshot
+from forge_lsp.actions.status import status
+from forge_lsp.errors import SandboxFailed
 from forge_lsp.ports.sandbox import SandboxDiagnostic
 from forge_lsp.settings import RepairSettings
 
@@ -156,3 +160,72 @@ async def test_a_package_that_is_missing_is_installed_and_not_asked_of_the_model
         assert world.provider.made[0].installed == ["clsx"]
         assert not world.model.asked
         assert list(world.pending) == ["package.json"]
+
+
+async def test_what_only_the_page_throws_is_mended_if_the_run_brought_it(tmp_path: Path) -> None:
+    thrown = {**PROJECT_FILES, "src/old.ts": b"BROKEN:page;\n"}
+    app = '<file path="src/App.tsx">\nexport const a = BROKEN:page;\n</file>\n<done/>\n'
+    choices = ['{"files": ["src/App.tsx"]}']
+    async with a_world(
+        tmp_path, app, MEND.replace("BROKEN", "BROKEN:page"), choices=choices
+    ) as world:
+        workspace = MemoryWorkspace(thrown)
+        sandbox = await world.engine.sandboxes.ensure(
+            "owner", workspace.project, workspace, lambda message: None
+        )
+        assert sandbox is world.provider.made[0]
+        world.provider.made[0].picture = PICTURE
+        said = await world.work_in(workspace, is_edit=True)
+        assert ending(said).outcome == "completed"
+        # One error was there before, and stays nobody's business.
+        assert counts(said) == [2, 1]
+        assert world.pending["src/App.tsx"] == b"export const a = 1;\n"
+        assert world.provider.made[0].pictures_taken == 3
+
+
+async def test_pictures_are_kept_as_their_runs_and_not_without_end(tmp_path: Path) -> None:
+    async with a_world(tmp_path, GOOD_APP) as world:
+        workspace = MemoryWorkspace({})
+        run = await world.start_in(workspace)
+        await world.said(run)
+        sandbox = world.provider.made[0]
+        assert not await has_screenshot(world.engine, run)
+        assert (await status(world.engine, workspace.project)).sandbox.screenshot is None
+        for wrong in (b"GIF89a", b"", PICTURE + bytes(30_000_000)):
+            sandbox.picture = wrong
+            await keep_screenshot(world.engine, sandbox, run)
+        assert not await has_screenshot(world.engine, run)
+        folder = world.engine.places.state / "screenshots"
+        folder.mkdir(parents=True)
+        for number in range(MOST_KEPT + 5):
+            (folder / f"run_{number}.png").write_bytes(PICTURE)
+        sandbox.picture = PICTURE
+        await keep_screenshot(world.engine, sandbox, run)
+        kept = (await status(world.engine, workspace.project)).sandbox.screenshot
+        assert kept == str(folder / f"{run.id}.png")
+        assert len(list(folder.iterdir())) == MOST_KEPT
+
+
+async def test_no_picture_fails_a_run(tmp_path: Path) -> None:
+    async with a_world(tmp_path, GOOD_APP) as world:
+        workspace = MemoryWorkspace({})
+        run = await world.start_in(workspace)
+        await world.said(run)
+        sandbox = world.provider.made[0]
+        sandbox.picture_failure = SandboxFailed("The browser crashed.")
+        await keep_screenshot(world.engine, sandbox, run)
+        sandbox.picture_failure, sandbox.picture = None, PICTURE
+        world.engine.places.state.mkdir(parents=True, exist_ok=True)
+        (world.engine.places.state / "screenshots").write_text("in the way")
+        await keep_screenshot(world.engine, sandbox, run)
+        assert not await has_screenshot(world.engine, run)
+
+
+async def test_a_problem_in_hostile_words_is_told_in_few_of_ours(tmp_path: Path) -> None:
+    words = "\ud800" + "x" * 100_000
+    hostile = SandboxDiagnostic("\ud800", 1, 1, "error", "\ud800", words, "tsc")
+    async with a_world(tmp_path, GOOD_APP.replace("App.tsx", "new.ts")) as world:
+        request = FixRequest(MemoryWorkspace(PROJECT_FILES), [hostile])
+        said = await world.said(await fix(world.engine, request))
+        assert ending(said).outcome == "completed"
+        assert len(world.model.asked[0].messages[-1].text) < 5_000

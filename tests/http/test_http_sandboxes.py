@@ -89,6 +89,55 @@ async def test_diagnostics_have_the_names_of_the_contract(api: Api) -> None:
     assert (await api.post("/api/sandbox/diagnostics"))[0] == 200
 
 
+async def test_diagnostics_of_hostile_code_are_answered_whole(api: Api) -> None:
+    await api.post("/api/sandbox/create")
+    api.provider.made[0].report = DiagnosticsReport(
+        output="\ud800" + "x" * 100_000,
+        checks=(SandboxCheck("page\udfff", ok=False, detail="\ud800", duration_ms=0),),
+        diagnostics=(
+            SandboxDiagnostic("\ud800.ts", 2**40, -1, "error", "\ud800", "\x1b\ud800", "\ud800"),
+        ),
+    )
+    status, answer = await api.post("/api/sandbox/diagnostics")
+    assert status == 200
+    assert answer["output"].startswith("?xx")
+    assert len(answer["output"]) == 20_000
+    assert answer["checks"][0]["label"] == "page?"
+    (problem,) = answer["diagnostics"]
+    assert (problem["file"], problem["message"], problem["line"]) == ("?.ts", "\x1b?", 2**40)
+
+
+async def test_diagnostics_of_the_active_sandbox_are_of_all_that_it_holds(api: Api) -> None:
+    await api.post("/api/sandbox/create")
+    await api.post("/api/sandbox/create")
+    api.provider.made[1].contents["src/a.ts"] = b"BROKEN BROKEN:package=clsx\nBROKEN:server\n"
+    for body in ({}, {"sandboxId": ""}, {"sandboxId": "sb_2"}, {"more": 1}):
+        status, answer = await api.post("/api/sandbox/diagnostics", body)
+        assert status == 200
+        assert list(answer) == ["success", "output", "checks", "diagnostics"]
+        assert [each["line"] for each in answer["diagnostics"]] == [1, 2]
+    assert api.provider.made[1].looks == [None] * 4
+    assert api.provider.made[0].looks == []
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b"null", b'{"sandboxId":1}', b"\xff"])
+async def test_diagnostics_that_are_asked_for_in_no_json_are_refused(api: Api, data: bytes) -> None:
+    await api.post("/api/sandbox/create")
+    headers = {"Content-Type": "application/json"}
+    async with api.client.post("/api/sandbox/diagnostics", data=data, headers=headers) as response:
+        assert response.status == 400
+        assert (await response.json())["success"] is False
+    assert api.provider.made[0].looks == []
+
+
+async def test_diagnostics_of_a_sandbox_that_has_ended_are_a_failure_in_words(api: Api) -> None:
+    await api.post("/api/sandbox/create")
+    await api.provider.made[0].kill()
+    status, answer = await api.post("/api/sandbox/diagnostics", {"sandboxId": "sb_1"})
+    assert status == 500
+    assert answer["error"].startswith("The sandbox has ended.")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

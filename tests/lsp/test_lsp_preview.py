@@ -219,8 +219,9 @@ async def test_a_hostile_report_is_bounded_and_stays_inside(world: World) -> Non
     ]
     assert all(len(each["message"]) <= 2_000 and len(each["code"]) <= 80 for each in marks)
     assert marks[-1]["message"] == "?[31mevil"
-    answer = await world.client.command("forge.sandbox.diagnostics")
-    assert answer["result"]["success"] is True
+    answer = (await world.client.command("forge.sandbox.diagnostics"))["result"]
+    assert answer["success"] is True
+    assert "a?.ts" in [each["file"] for each in answer["diagnostics"]]
 
 
 async def test_the_log_is_passed_on_and_can_be_asked_for(world: World) -> None:
