@@ -41,7 +41,7 @@ def write_file(root: Path, path: ProjectPath, content: bytes, owner: tuple[int, 
     above it; `SandboxFailed` where the disk is full or the sandbox has shut the folder.
     """
     explained = _explained(path, missing=SandboxFailed, blocked=PathRefused)
-    with explained, _folder_of(root, path, owner) as folder:
+    with explained, _folder_of(root, path.split("/"), owner) as folder:
         mode = _mode_to_keep(folder, path)
         temporary = TEMPORARY_PREFIX + secrets.token_hex(8)
         descriptor = os.open(temporary, _CREATE_FLAGS, 0o600, dir_fd=folder)
@@ -63,9 +63,18 @@ def read_file(root: Path, path: ProjectPath, max_bytes: int) -> bytes:
 
     Raises `NotFound` where there is none, `SandboxFailed` where it is larger than `max_bytes`.
     """
+    return read_named(root, path.split("/"), max_bytes)
+
+
+def read_named(root: Path, names: Sequence[str], max_bytes: int) -> bytes:
+    """The same for a file in places that no project path leads to, such as node_modules.
+
+    `names` are single names, none of them `..`.
+    """
+    path = "/".join(names)
     explained = _explained(path, missing=NotFound, blocked=NotFound)
-    with explained, _folder_of(root, path) as folder:
-        descriptor = os.open(path.name, _READ_FLAGS, dir_fd=folder)
+    with explained, _folder_of(root, names) as folder:
+        descriptor = os.open(names[-1], _READ_FLAGS, dir_fd=folder)
         with BufferedReader(FileIO(descriptor)) as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise NotFound(f"{path} isn't a file of the sandbox.")
@@ -81,7 +90,7 @@ def delete_file(root: Path, path: ProjectPath) -> None:
     Raises `PathRefused` for a folder.
     """
     explained = _explained(path, missing=NotFound, blocked=PathRefused)
-    with suppress(NotFound), explained, _folder_of(root, path) as folder:
+    with suppress(NotFound), explained, _folder_of(root, path.split("/")) as folder:
         os.unlink(path.name, dir_fd=folder)
 
 
@@ -106,12 +115,13 @@ def _is_listed(path: str) -> bool:
 
 @contextmanager
 def _folder_of(
-    root: Path, path: ProjectPath, maker: tuple[int, int] | None = None
+    root: Path, names: Sequence[str], maker: tuple[int, int] | None = None
 ) -> Generator[int]:
-    """The open folder that `path` is in; with a maker, folders that lack are made, and its."""
+    """The open folder that the last name is in; with a maker, folders that lack are made, and
+    its."""
     folder = os.open(root, FOLDER_FLAGS)
     try:
-        for name in path.split("/")[:-1]:
+        for name in names[:-1]:
             if maker:
                 with suppress(FileExistsError):
                     os.mkdir(name, 0o755, dir_fd=folder)
@@ -137,7 +147,7 @@ def _mode_to_keep(folder: int, path: ProjectPath) -> int:
 
 @contextmanager
 def _explained(
-    path: ProjectPath, *, missing: type[ForgeError], blocked: type[ForgeError]
+    path: str, *, missing: type[ForgeError], blocked: type[ForgeError]
 ) -> Generator[None]:
     """Turn what the system says into what people can use."""
     try:

@@ -2,16 +2,17 @@
 
 import asyncio
 import json
+import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forge_lsp.errors import NotFound, PathRefused, SandboxFailed
+from forge_lsp.errors import NotFound, SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import FailedPackage, InstalledPackage, InstallReport
 from forge_lsp.sandbox import packages, packuments
-from forge_lsp.sandbox.files import read_file
+from forge_lsp.sandbox.files import read_file, read_named
 from forge_lsp.sandbox.managers import PackageManager
 from forge_lsp.sandbox.packages import PackageRequest
 from forge_lsp.sandbox.registry import Registry, RegistryFailed
@@ -110,15 +111,26 @@ def _found(
 
 def _version_of(modules: Path, name: str) -> str | None:
     try:
-        content = read_file(
-            modules, ProjectPath.parse(f"{name}/package.json"), packages.MAX_MANIFEST_BYTES
-        )
+        names = [*_home_of(modules, name), "package.json"]
+        content = read_named(modules, names, packages.MAX_MANIFEST_BYTES)
         manifest: Any = json.loads(content)
         version: Any = manifest["version"]
-    except (NotFound, PathRefused, SandboxFailed, ValueError, RecursionError, TypeError, KeyError):
+    except (NotFound, SandboxFailed, ValueError, RecursionError, TypeError, KeyError):
         # The sandbox may have written anything there.
         return None
     return version if isinstance(version, str) and packuments.is_version(version) else None
+
+
+def _home_of(modules: Path, name: str) -> Sequence[str]:
+    """Where a package is: pnpm keeps a link for it, to another folder of node_modules."""
+    try:
+        target = (modules / name).readlink()
+    except OSError:
+        return name.split("/")
+    names = posixpath.normpath(posixpath.join(posixpath.dirname(name), str(target))).split("/")
+    if names[0] in ("", ".."):
+        raise NotFound(f"{name} is a link that leads out of node_modules.")
+    return names
 
 
 def _report(

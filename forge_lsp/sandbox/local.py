@@ -22,7 +22,8 @@ from forge_lsp.sandbox.installs import Installer
 from forge_lsp.sandbox.instance import LocalSandbox, Surroundings
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
 from forge_lsp.sandbox.lease import Clock, Lease
-from forge_lsp.sandbox.managers import PackageManager, npm
+from forge_lsp.sandbox.manager_programs import npm
+from forge_lsp.sandbox.managers import PackageManager
 from forge_lsp.sandbox.own import OwnProjects
 from forge_lsp.sandbox.pool import Pool
 from forge_lsp.sandbox.preparation import Preparation, start_dev_server, template_place

@@ -1,53 +1,25 @@
 """Package managers at work on a sandbox's folder, each in a confinement of its own."""
 
 import asyncio
-import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from forge_lsp.errors import SandboxFailed
+from forge_lsp.errors import NotFound, SandboxFailed
+from forge_lsp.paths import ProjectPath
 from forge_lsp.sandbox import proxy
-from forge_lsp.sandbox.isolation.confinement import TOOLS, Confinement, Limits
+from forge_lsp.sandbox.files import read_file, write_file
+from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
+from forge_lsp.sandbox.lock_hosts import pin
+from forge_lsp.sandbox.manager_programs import Program
 from forge_lsp.sandbox.output import Tail
 from forge_lsp.sandbox.proxy import RegistryProxy
 from forge_lsp.sandbox.registry import Registry
 
+MAX_LOCK_BYTES = 32 * 1024 * 1024
 MAX_LINES = 1_000
 """A mistake in the call is explained by a page of usage, after its cause."""
-
-CACHE = ".forge-cache"
-"""In the folder that is installed into, which has more room than a sandbox's other places; files
-whose names begin like this are nobody's business. It may be removed afterwards."""
-_STORE = "/app/.forge-store"
-"""pnpm links a package's files from here, which only works within one file system."""
-_CACHE = f"/app/{CACHE}"
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """How one kind of package manager is called."""
-
-    name: str
-    command: tuple[str, ...]
-    """What starts it inside of a sandbox."""
-    frozen: tuple[str, ...]
-    """Installs what the lock file says."""
-    install: tuple[str, ...]
-    """Installs what package.json lists, where there is no lock file."""
-    add: tuple[str, ...]
-    """Installs what follows, and lists it."""
-    flags: tuple[str, ...]
-    """For each of these."""
-    lenient: tuple[str, ...] = ()
-    """For a second try, where packages disagree on what they need beside them."""
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    toolbox: Path | None = None
-    """The folder with the program, to be seen at `TOOLS`; None where the machine has it."""
-
-    def run(self, script: str) -> Sequence[str]:
-        """What runs a script of package.json."""
-        return (*self.command, "run", script)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +63,37 @@ class PackageManager:
     async def _call(
         self, directory: Path, registry: Registry, arguments: Sequence[str], timeout_s: float
     ) -> Result:
+        async with self._hosts_pinned(directory):
+            return await self._run(directory, registry, arguments, timeout_s)
+
+    @asynccontextmanager
+    async def _hosts_pinned(self, directory: Path) -> AsyncGenerator[None]:
+        """Meanwhile the lock file names no host but the registry's."""
+        lock = self.program.lock_with_hosts
+        if lock is None:
+            yield
+            return
+        try:
+            before = await asyncio.to_thread(read_file, directory, lock, MAX_LOCK_BYTES)
+            pinned = pin(before, proxy.URL)
+        except NotFound:
+            pinned = pin(b"", proxy.URL)
+        else:
+            await self._write(directory, lock, pinned.content)
+        try:
+            yield
+        finally:
+            with suppress(NotFound):
+                after = await asyncio.to_thread(read_file, directory, lock, MAX_LOCK_BYTES)
+                await self._write(directory, lock, pinned.restored(after))
+
+    async def _write(self, directory: Path, path: ProjectPath, content: bytes) -> None:
+        owner = self._confinement.owner()
+        await asyncio.to_thread(write_file, directory, path, content, owner)
+
+    async def _run(
+        self, directory: Path, registry: Registry, arguments: Sequence[str], timeout_s: float
+    ) -> Result:
         """Raises `SandboxFailed` where it can't start, or takes longer than `timeout_s`."""
         program = self.program
         confined = await self._confinement.spawn(
@@ -124,116 +127,8 @@ class PackageManager:
         return Result(ok=False, output=tail.text, reason=confined.ended_because or told)
 
 
-def npm(node: Path, program: Path) -> Program:
-    """The npm of this machine."""
-    return Program(
-        name="npm",
-        command=(str(node), str(program)),
-        frozen=("ci",),
-        install=("install",),
-        add=("install",),
-        # npm warns of those that it is too old to know, and goes on.
-        flags=(
-            *("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"),
-            *("--allow-git=none", "--allow-remote=none", "--allow-file=none"),
-            *("--allow-directory=none", "--no-progress", f"--registry={proxy.URL}"),
-            "--omit-lockfile-registry-resolved=true",
-            # The proxy has its own patience; a second try of npm's would only wait for it twice.
-            *("--fetch-retries=0", "--fetch-timeout=150000"),
-            # The home folder is too small for the cache, and these two must not be found in it.
-            *("--cache=/tmp/npm", "--userconfig=/tmp/user.npmrc"),
-            "--globalconfig=/tmp/global.npmrc",
-            "--loglevel=error",
-        ),
-        lenient=("--legacy-peer-deps",),
-    )
-
-
-def pnpm(node: Path, toolbox: Path, script: str) -> Program:
-    """The pnpm whose package is in `toolbox`; `script` is its program, from there."""
-    return Program(
-        name="pnpm",
-        command=(str(node), f"{TOOLS}/{script}"),
-        frozen=("install", "--frozen-lockfile"),
-        install=("install", "--no-frozen-lockfile"),
-        add=("add",),
-        flags=(
-            *("--ignore-scripts", f"--registry={proxy.URL}", f"--store-dir={_STORE}"),
-            "--reporter=append-only",
-        ),
-        environment=_environment(npm_config_cache="/tmp/pnpm"),  # noqa: S108 - The sandbox's own.
-        toolbox=toolbox,
-    )
-
-
-def yarn(node: Path, toolbox: Path, script: str) -> Program:
-    """Yarn 1."""
-    return Program(
-        name="Yarn",
-        command=(str(node), f"{TOOLS}/{script}"),
-        frozen=("install", "--frozen-lockfile"),
-        install=("install",),
-        add=("add",),
-        flags=(
-            *("--ignore-scripts", "--non-interactive", "--no-progress", "--ignore-engines"),
-            *("--registry", proxy.URL, "--cache-folder", _CACHE),
-        ),
-        environment=_environment(),
-        toolbox=toolbox,
-    )
-
-
-def yarn_berry(node: Path, toolbox: Path, script: str) -> Program:
-    """Yarn 2 and later, which lays packages out as the others do, whatever it would do else."""
-    return Program(
-        name="Yarn",
-        command=(str(node), f"{TOOLS}/{script}"),
-        frozen=("install", "--immutable"),
-        install=("install",),
-        add=("add",),
-        flags=(),
-        environment=_environment(
-            YARN_NPM_REGISTRY_SERVER=proxy.URL,
-            YARN_UNSAFE_HTTP_WHITELIST="127.0.0.1",
-            YARN_ENABLE_SCRIPTS="false",
-            YARN_ENABLE_TELEMETRY="false",
-            YARN_ENABLE_GLOBAL_CACHE="false",
-            YARN_CACHE_FOLDER=_CACHE,
-            YARN_NODE_LINKER="node-modules",
-            YARN_NPM_MINIMAL_AGE_GATE="0",
-            YARN_IGNORE_PATH="1",
-            YARN_HTTP_RETRY="0",
-        ),
-        toolbox=toolbox,
-    )
-
-
-def bun(toolbox: Path, executable: str) -> Program:
-    """The bun whose binary is at `executable` in `toolbox`."""
-    return Program(
-        name="bun",
-        command=(f"{TOOLS}/{executable}",),
-        frozen=("install", "--frozen-lockfile"),
-        install=("install",),
-        add=("add",),
-        flags=(
-            *("--ignore-scripts", f"--registry={proxy.URL}", "--backend=copyfile"),
-            *("--no-progress", f"--cache-dir={_CACHE}"),
-        ),
-        environment=_environment(),
-        toolbox=toolbox,
-    )
-
-
-def bun_package() -> str:
-    """The package that holds bun's binary for this machine; one that old processors run, too."""
-    if platform.machine() in ("aarch64", "arm64"):
-        return "@oven/bun-linux-aarch64"
-    return "@oven/bun-linux-x64-baseline"
-
-
-def _environment(**more: str) -> Mapping[str, str]:
-    return {"COREPACK_ENABLE_STRICT": "0", **more}
+_NO_CAUSE = ("npm error code", "npm error A c", "npm warn", "➤ YN0000")
+"""How lines begin that only say that something failed."""
 
 
 def _error_of(name: str, output: str) -> str:
@@ -241,7 +136,7 @@ def _error_of(name: str, output: str) -> str:
     lines = [
         line.removeprefix("npm error ").removeprefix("error ").strip()
         for line in output.splitlines()
-        if line.strip() and not line.startswith(("npm error code", "npm error A c", "npm warn"))
+        if line.strip() and not line.startswith(_NO_CAUSE)
     ]
     named = [line for line in lines if "rror" in line or "ERR" in line or "fail" in line]
     first = next(iter(named or lines), "")

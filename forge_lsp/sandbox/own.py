@@ -3,22 +3,21 @@ their own script."""
 
 import asyncio
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from forge_lsp.errors import ForgeError, SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import StageSink
 from forge_lsp.ports.workspace import Files
-from forge_lsp.sandbox import files, project, proxy
+from forge_lsp.sandbox import files, project
 from forge_lsp.sandbox.contents import copy_all
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import remove_tree
 from forge_lsp.sandbox.isolation.confinement import Confined, Confinement, Limits
-from forge_lsp.sandbox.managers import CACHE, PackageManager, Result
+from forge_lsp.sandbox.manager_programs import CACHE
+from forge_lsp.sandbox.managers import PackageManager
 from forge_lsp.sandbox.project import MANIFEST, Project
 from forge_lsp.sandbox.toolbox import Registries, Toolbox
 
@@ -32,7 +31,6 @@ _QUIET: Mapping[str, str] = {
     "npm_config_cache": "/tmp/npm",  # noqa: S108 - The sandbox's own.
 }
 """There is no browser to open in a sandbox, and no network to ask or tell anybody."""
-_RESOLVED = re.compile(rb'^(  resolved ")https?://[^/"\s]+/', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,9 @@ class OwnProjects:
     ) -> None:
         lock = found.managed.lock
         if lock is not None:
-            with_lock = await self._install_locked(manager, folder, lock)
+            # Also where it names versions that are young: the user chose them.
+            whole = self._registries.whole
+            with_lock = await manager.install(folder, whole, self._timeout_s, frozen=True)
             if with_lock.ok:
                 return
             on_stage(f"{lock} could not be followed: {with_lock.reason}")
@@ -123,26 +123,6 @@ class OwnProjects:
                 f"The project's packages could not be installed: {result.reason}",
                 remedy="See that they install on this machine from a public registry.",
             )
-
-    async def _install_locked(
-        self, manager: PackageManager, folder: Path, lock: ProjectPath
-    ) -> Result:
-        """As the lock file says, also where it names versions that are young: the user chose
-        them, and it has their checksums."""
-        install = partial(
-            manager.install, folder, self._registries.whole, self._timeout_s, frozen=True
-        )
-        if lock != "yarn.lock":
-            return await install()
-        # Yarn 1 asks the host that its lock file names, not the registry that it is told.
-        before = await asyncio.to_thread(files.read_file, folder, lock, 1 << 25)
-        pinned = _RESOLVED.sub(rb"\g<1>" + proxy.URL.encode() + b"/", before)
-        owner = self._confinement.owner()
-        await asyncio.to_thread(files.write_file, folder, lock, pinned, owner)
-        try:
-            return await install()
-        finally:
-            await asyncio.to_thread(files.write_file, folder, lock, before, owner)
 
 
 def _make(folder: Path, owner: tuple[int, int]) -> None:

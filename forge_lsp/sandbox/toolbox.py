@@ -9,9 +9,10 @@ from pathlib import Path
 
 from forge_lsp.errors import SandboxFailed
 from forge_lsp.ports.sandbox import StageSink
-from forge_lsp.sandbox import managers, packuments
+from forge_lsp.sandbox import manager_programs, packuments
 from forge_lsp.sandbox.folders import remove_tree
-from forge_lsp.sandbox.managers import PackageManager, Program
+from forge_lsp.sandbox.manager_programs import Program
+from forge_lsp.sandbox.managers import PackageManager
 from forge_lsp.sandbox.project import Managed, ManagerName
 from forge_lsp.sandbox.registry import Registry
 
@@ -19,7 +20,7 @@ _PACKAGES: Mapping[ManagerName, str] = {
     "pnpm": "pnpm",
     "yarn": "yarn",
     "yarn-berry": "@yarnpkg/cli-dist",
-    "bun": managers.bun_package(),
+    "bun": manager_programs.bun_package(),
 }
 _PROGRAMS: Mapping[ManagerName, Sequence[str]] = {
     # Since version 12 a program of the machine's own, which the module finds.
@@ -78,13 +79,13 @@ class Toolbox:
         script = await asyncio.to_thread(_program, folder, managed.name, package)
         match managed.name:
             case "pnpm":
-                return managers.pnpm(self._node, folder, script)
+                return manager_programs.pnpm(self._node, folder, script)
             case "yarn":
-                return managers.yarn(self._node, folder, script)
+                return manager_programs.yarn(self._node, folder, script)
             case "yarn-berry":
-                return managers.yarn_berry(self._node, folder, script)
+                return manager_programs.yarn_berry(self._node, folder, script)
             case "bun":
-                return managers.bun(folder, script)
+                return manager_programs.bun(folder, script)
 
     async def _version(self, package: str, wanted: str) -> str:
         if packuments.is_version(wanted):

@@ -5,6 +5,7 @@ import asyncio
 
 from . import (
     actions,
+    add_package,
     delay,
     edit_tokens,
     harness,
@@ -28,6 +29,7 @@ ROWS = {
         parser.ROW,
         sandbox.ROW,
         write.ROW,
+        add_package.ROW,
         replay.ROW,
         edit_tokens.ROW,
     )

@@ -14,8 +14,8 @@ STEP_TIMEOUT_S = 600.0
 async def create(folder: Path) -> Path:
     """`npm create vite` and `npm install` in `folder`; gives the project."""
     made = ("create", "--yes", "vite@latest", "app", "--", "--template", "react-ts")
-    await _npm(folder, *made, "--no-interactive")
-    await _npm(folder / "app", "install", "--no-audit", "--no-fund")
+    await npm(folder, *made, "--no-interactive")
+    await npm(folder / "app", "install", "--no-audit", "--no-fund")
     return folder / "app"
 
 
@@ -44,7 +44,8 @@ async def running(project: Path) -> AsyncGenerator[Preview]:
         await process.wait()
 
 
-async def _npm(folder: Path, *arguments: str) -> None:
+async def npm(folder: Path, *arguments: str) -> None:
+    """Run npm to its end; raises `RuntimeError` where it fails."""
     process = await asyncio.create_subprocess_exec(
         "npm",
         *arguments,

@@ -25,7 +25,7 @@ from pygls.workspace import TextDocument
 
 log = logging.getLogger(__name__)
 
-ANSWER_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 60.0
 RUN_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 5.0
 
