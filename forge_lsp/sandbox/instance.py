@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,16 @@ from forge_lsp.errors import SandboxGone
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import DiagnosticsReport, InstallReport, LogLine, OutputSink
 from forge_lsp.sandbox import files
+from forge_lsp.sandbox.browser import Browser
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.diagnostics import Diagnosis
 from forge_lsp.sandbox.folders import remove_tree
 from forge_lsp.sandbox.installs import Installer
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
 from forge_lsp.sandbox.lease import Lease
+from forge_lsp.sandbox.original_places import OriginalPlaces
 from forge_lsp.sandbox.packages import PackageRequest
+from forge_lsp.sandbox.page_errors import PageErrors
 from forge_lsp.sandbox.programs import Programs
 from forge_lsp.sandbox.relay import Relay
 from forge_lsp.sandbox.subject import Subject
@@ -55,7 +59,11 @@ class LocalSandbox:
         self._shared = shared
         self._writer = Writer(folder, shared.confinement.owner())
         self._programs = Programs(shared.confinement, folder, shared.limits)
+        self._browser = Browser(shared.confinement, folder.parent)
         self._diagnosis = Diagnosis(self._subject)
+        places = OriginalPlaces(f"{folder.name}.localhost", server.get, self._read_own)
+        self._page_errors = PageErrors(places, server.log, server.news)
+        relay.report_to(self._page_errors.take)
         self._installing = asyncio.Lock()
         self._work: set[asyncio.Task[Any]] = set()
         self._ending: asyncio.Task[None] | None = None
@@ -87,23 +95,27 @@ class LocalSandbox:
     async def read(self, path: ProjectPath) -> bytes:
         """Raises `NotFound` where there is no regular file."""
         self._check()
-        return await asyncio.to_thread(files.read_file, self._folder, path, MAX_FILE_BYTES)
+        return await self._read_own(path)
 
     async def write(self, path: ProjectPath, content: bytes) -> None:
         """Put the whole file in place at once."""
         self._check()
         await self._writer.write(path, content)
+        self._page_errors.files_changed([path])
 
     async def put(self, contents: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
         """Put many files in place, and take away those that are None; gives those that could not
         be, and why, for people."""
         self._check()
-        return await self._writer.put(contents)
+        refused = await self._writer.put(contents)
+        self._page_errors.files_changed(contents.keys() - refused.keys())
+        return refused
 
     async def delete(self, path: ProjectPath) -> None:
         """A file that isn't there is a success."""
         self._check()
         await self._writer.delete(path)
+        self._page_errors.files_changed([path])
 
     async def install(self, packages: Sequence[str]) -> InstallReport:
         """Install packages; what is there already is installed at once."""
@@ -130,6 +142,16 @@ class LocalSandbox:
         """Ask the dev server for its modules, and the compiler for the types."""
         self._check()
         return await self._while_alive(self._diagnosis.report(changed))
+
+    async def stirred(self) -> None:
+        """Wait until there is something new to tell that no write of ours would."""
+        self._check_life()
+        await self._while_alive(self._server.news.heard())
+
+    async def screenshot(self) -> bytes:
+        """A PNG of the preview's page, as a browser shows it that is itself confined."""
+        self._check()
+        return await self._while_alive(self._browser.picture(self._id, self._open_relay))
 
     def logs(self, after: int = 0, limit: int = 500) -> Sequence[LogLine]:
         """The lines with a greater `seq` that are still kept, oldest first, at most `limit`."""
@@ -161,7 +183,7 @@ class LocalSandbox:
         for work in self._work:
             work.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
-        await asyncio.gather(self._server.close(), self._relay.close())
+        await asyncio.gather(self._server.close(), self._relay.close(), self._page_errors.close())
         await remove_tree(self._folder)
         log.info("sandbox %s has ended: %s", self._id, self._why_ended)
 
@@ -198,4 +220,15 @@ class LocalSandbox:
             files=await self.files(),
             read=self.read,
             run_tsc=self._programs.run_tsc,
+            page_errors=self._page_errors.found,
         )
+
+    async def _read_own(self, path: ProjectPath) -> bytes:
+        """A file's content for our own use, which is none of the sandbox's."""
+        return await asyncio.to_thread(files.read_file, self._folder, path, MAX_FILE_BYTES)
+
+    async def _open_relay(self, listener: socket.socket) -> Relay:
+        """Another way to the preview, for a browser of our own."""
+        relay = await Relay.start(self._id, self._server.session, self.renew, listener)
+        relay.report_to(self._page_errors.take)
+        return relay

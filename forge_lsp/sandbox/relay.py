@@ -18,7 +18,9 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from forge_lsp.sandbox import connector
+from forge_lsp.sandbox import connector, reporter
+from forge_lsp.sandbox.reporter.injection import Injection
+from forge_lsp.sandbox.reporter.intake import Intake, ReportSink
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,10 @@ _HOP_BY_HOP = frozenset(
     }
 )
 """RFC 9110, section 7.6.1: these speak of one connection, not of the message."""
+
+_DOCUMENTS = frozenset({"document", "iframe", "frame"})
+"""What a browser says in Sec-Fetch-Dest of a page that it will show; scripts that ask for HTML
+get it as it is."""
 
 _WAITING_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="1">
@@ -56,6 +62,7 @@ class Relay:
         self._host = ""
         self._session = session
         self._on_request = on_request
+        self._intake = Intake()
         server = web.Server(self._answer, access_log=None, handler_cancellation=True)
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
 
@@ -82,6 +89,10 @@ class Relay:
         relay.url = f"http://{relay._host}/"
         return relay
 
+    def report_to(self, sink: ReportSink) -> None:
+        """Give what its pages tell of themselves to `sink` from now on."""
+        self._intake.sink = sink
+
     async def close(self) -> None:
         """Stop serving; what is under way is cut off."""
         await self._runner.cleanup()
@@ -89,6 +100,8 @@ class Relay:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if refusal := self._refusal(request):
             return refusal
+        if request.path.startswith(reporter.OWN_PATHS):
+            return await self._intake.answer(request)
         self._on_request()
         try:
             if request.headers.get("Upgrade", "").lower() == "websocket":
@@ -118,17 +131,23 @@ class Relay:
             data=request.content if request.body_exists else None,
             allow_redirects=False,
         ) as inner:
-            outer = web.StreamResponse(
-                status=inner.status, reason=inner.reason, headers=_outwards(inner.headers)
-            )
+            headers = _outwards(inner.headers)
+            injection = Injection(reporter.TAG) if _is_page(request, inner) else None
+            if injection is not None:
+                headers.popall("Content-Length", None)
+            outer = web.StreamResponse(status=inner.status, reason=inner.reason, headers=headers)
             await outer.prepare(request)
             try:
                 async for piece in inner.content.iter_chunked(PIECE_BYTES):
-                    await outer.write(piece)
+                    if ready := injection.feed(piece) if injection else piece:
+                        await outer.write(ready)
             except aiohttp.ClientError:
                 # The head is out already: only a broken connection can still tell of it.
                 if request.transport is not None:
                     request.transport.abort()
+            else:
+                if injection and (rest := injection.end()):
+                    await outer.write(rest)
             return outer
 
     async def _relay_websocket(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -169,6 +188,18 @@ async def _pump(
             await sink.send_bytes(message.data)
 
 
+def _is_page(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> bool:
+    """Whether the answer is a whole document that a browser will show as a page."""
+    return (
+        request.method == "GET"
+        and request.headers.get("Sec-Fetch-Dest", "document") in _DOCUMENTS
+        and answer.content_type == "text/html"
+        and answer.status not in (204, 206, 304)
+        and "Content-Encoding" not in answer.headers
+        and not (answer.charset or "").lower().startswith(("utf-16", "utf-32"))
+    )
+
+
 def _target(request: web.BaseRequest) -> URL:
     """The path exactly as it was asked for: Vite tells `%2F` from `/`."""
     return URL(connector.ORIGIN + request.raw_path, encoded=True)
@@ -179,6 +210,9 @@ def _inwards(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     passed.popall("Host", None)
     if "Origin" in passed:
         passed["Origin"] = connector.ORIGIN
+    if "text/html" in passed.get("Accept", ""):
+        # Into a document that is compressed nothing can be put.
+        passed["Accept-Encoding"] = "identity"
     return passed
 
 
