@@ -15,7 +15,7 @@ from e2b import AsyncSandbox, EntryInfo, FileNotFoundException, FileType, Sandbo
 from forge_lsp.errors import ForgeError, NotFound, PathRefused, SandboxFailed
 from forge_lsp.paths import ProjectPath, is_allowed
 from forge_lsp.sandbox.e2b.calls import Calls
-from forge_lsp.sandbox.e2b.commands import Afterwards, Commands
+from forge_lsp.sandbox.e2b.commands import Afterwards, Commands, Ended, Listener, Recent
 from forge_lsp.sandbox.e2b.failures import DISK_REMEDY
 from forge_lsp.sandbox.output import without_controls
 
@@ -130,20 +130,24 @@ class Files:
     async def _put_batch(
         self, batch: Mapping[ProjectPath, bytes | None]
     ) -> Mapping[ProjectPath, str]:
-        draft = f"{OWN}/{secrets.token_hex(8)}"
-        try:
-            packed = await asyncio.to_thread(_packed, batch)
-            await self._calls.make("uploading files", lambda: self._upload(f"{draft}.tar", packed))
-            ended = await self._commands.run(
-                "putting files in place",
-                f"exec node {OWN}/put.mjs {draft}",
-                cwd=".",
-                timeout_s=TIMEOUT_S,
-                max_characters=MAX_LIST_CHARACTERS,
-            )
-        except BaseException:
-            self._afterwards(self._remove(f"{draft}.tar"))
-            raise
+        packed = await asyncio.to_thread(_packed, batch)
+
+        async def once() -> Ended:
+            # Each time under another name: one whose answer was lost may still be at work.
+            draft = f"{OWN}/{secrets.token_hex(8)}"
+            output = Recent(MAX_LIST_CHARACTERS)
+            command = f"exec node {OWN}/put.mjs {draft}"
+            try:
+                await self._upload(f"{draft}.tar", packed)
+                code = await self._commands.once(
+                    command, Listener(output.add, output.add), cwd=".", timeout_s=TIMEOUT_S
+                )
+            except BaseException:
+                self._afterwards(self._remove(f"{draft}.tar"))
+                raise
+            return Ended(code, output.text)
+
+        ended = await self._calls.make("putting files in place", once)
         if ended.code:
             raise _not_unpacked(ended.output)
         found = ended.output.split("\0")

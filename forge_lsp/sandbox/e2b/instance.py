@@ -255,7 +255,9 @@ class E2bSandbox:
 
     async def _use(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Do work in the sandbox, for which it wakes up and its lease starts anew."""
-        if not self._life.why_ended:
-            self._lease.renew()
+        self.renew()
+        try:
+            return await self._life.work(work)
+        finally:
+            # By now it is awake, if it was paused before.
             self._following.used()
-        return await self._life.work(work)

@@ -13,9 +13,10 @@ import pytest
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
 from e2b_double import E2bDouble
-from sandbox_contract import APP
+from sandbox_contract import APP, until
 
 from forge_lsp.errors import ForgeError, SandboxFailed, SandboxGone
+from forge_lsp.paths import ProjectPath
 from forge_lsp.sandbox.e2b import cloud
 from forge_lsp.sandbox.e2b.failures import explained, is_passing
 from forge_lsp.sandbox.e2b.instance import E2bSandbox
@@ -25,6 +26,7 @@ from forge_lsp.settings import Places, SandboxSettings, Secret, Settings
 CREATE = "POST /v2/sandboxes"
 UPLOAD = "POST /files"
 Changed = Callable[..., E2bProvider]
+START = r"POST /process\.Process/Start"
 MOVE = r"POST /filesystem\.Filesystem/Move"
 
 
@@ -216,6 +218,125 @@ async def test_a_write_that_meets_with_what_passes_is_made_again(
     await sandbox.write(APP, b"written")
     assert await sandbox.read(APP) == b"written"
     assert double.faults.count(where) == 2
+
+
+@pytest.mark.parametrize("where", [UPLOAD, START])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 502, "message": "bad gateway"},
+        {"kind": "status", "status": 429, "message": "slow down", "retry_after_s": 1},
+        {"kind": "status", "status": 502, "message": "The sandbox is running but port is not open"},
+        {"kind": "slow", "seconds": 0.2},
+        {"kind": "drop"},
+        {"kind": "drop_answer"},
+    ],
+    ids=["502", "429", "shut", "slow", "drop", "drop answer"],
+)
+async def test_many_files_that_meet_with_what_passes_are_put_all_the_same(
+    sandbox: E2bSandbox, double: E2bDouble, where: str, fault: dict[str, object]
+) -> None:
+    gone = ProjectPath.parse("index.html")
+    double.fault(where, **fault)
+    assert await sandbox.put({APP: b"put", gone: None}) == {}
+    assert await sandbox.read(APP) == b"put"
+    assert gone not in await sandbox.files()
+
+
+async def test_what_is_tried_again_is_in_the_log(
+    sandbox: E2bSandbox, double: E2bDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    double.fault(UPLOAD, status=429, message="slow down")
+    await sandbox.put({APP: b"put"})
+    assert "ask too often" in caplog.text
+    assert "trying again in" in caplog.text
+
+
+async def test_a_sandbox_that_expires_while_files_are_put_is_gone(
+    sandbox: E2bSandbox, double: E2bDouble
+) -> None:
+    fault = double.fault(START, "slow", seconds=0.3)
+    putting = asyncio.create_task(sandbox.put({APP: b"put"}))
+
+    async def is_under_way() -> bool:
+        return fault.met == 1
+
+    await until(is_under_way)
+    await double.expire(sandbox.id)
+    with pytest.raises(SandboxGone, match="ended in the cloud"):
+        await putting
+
+
+async def test_a_disk_that_is_full_is_told_for_many_files_too(
+    sandbox: E2bSandbox, double: E2bDouble
+) -> None:
+    double.one().envd.is_full = True
+    with pytest.raises(SandboxFailed, match="disk is full") as uploading:
+        await sandbox.put({APP: b"x"})
+    assert "Delete files" in uploading.value.remedy
+    double.one().envd.is_full = False
+    script = double.one().machine.home / ".forge-lsp/put.mjs"
+    full = "tar: put/x: Cannot write: No space left on device"
+    script.write_text(f"console.error('{full}'); process.exitCode = 2;")
+    with pytest.raises(SandboxFailed, match="disk is full") as unpacking:
+        await sandbox.put({APP: b"x"})
+    assert "Delete files" in unpacking.value.remedy
+    script.write_text("process.stdout.write('src/App.tsx\\0ENOSPC\\0');")
+    assert await sandbox.put({APP: b"x"}) == {APP: "the sandbox's disk is full."}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 429, "message": "slow down", "retry_after_s": 1},
+        {"kind": "slow", "seconds": 0.2},
+    ],
+    ids=["429", "slow"],
+)
+async def test_a_program_that_did_not_begin_is_run_again_and_that_is_told(
+    sandbox: E2bSandbox, double: E2bDouble, fault: dict[str, object]
+) -> None:
+    double.fault(START, **fault)
+    heard: list[str] = []
+    words = ["node", "-e", "require('fs').appendFileSync('runs.txt', 'x')"]
+    assert await sandbox.run(words, heard.append, 60) == 0
+    assert await sandbox.read(ProjectPath.parse("runs.txt")) == b"x"
+    assert ("trying again" in "".join(heard)) is (fault["kind"] == "status")
+
+
+@pytest.mark.parametrize("kind", ["drop", "drop_answer", "drop_later"])
+async def test_a_program_whose_connection_breaks_is_ended_told_and_not_run_twice(
+    sandbox: E2bSandbox, double: E2bDouble, kind: str
+) -> None:
+    fault = double.fault(START, kind, seconds=0.5)
+    forever = kind == "drop_later"
+    words = ["node", "-e", f"setTimeout(() => {{}}, {60_000 if forever else 1})", "marked-by-me"]
+    with pytest.raises(SandboxFailed, match="while node was running") as caught:
+        await sandbox.run(words, print, 60)
+    assert "Run it again" in caught.value.remedy
+    assert fault.met == 1
+
+    async def is_ended() -> bool:
+        programs = double.one().machine.programs.values()
+        return not [each for each in programs if "marked-by-me" in str(each.config)]
+
+    await until(is_ended)
+
+
+async def test_a_sandbox_that_expires_while_a_program_runs_is_gone(
+    sandbox: E2bSandbox, double: E2bDouble
+) -> None:
+    heard: list[str] = []
+    script = "console.log('begun'); setTimeout(() => {}, 60000)"
+    running = asyncio.create_task(sandbox.run(["node", "-e", script], heard.append, 60))
+
+    async def has_begun() -> bool:
+        return "begun" in "".join(heard)
+
+    await until(has_begun)
+    await double.expire(sandbox.id)
+    with pytest.raises(SandboxGone):
+        await running
 
 
 async def test_a_full_disk_is_told_at_once(sandbox: E2bSandbox, double: E2bDouble) -> None:
