@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from forge_lsp.paths import ProjectPath
+from forge_lsp.paths import ProjectPath, is_allowed
 
 SERVER = b"""const ms = require("ms");
 const page = () => `<!doctype html><h1>${ms("2 days")}</h1>`;
@@ -39,3 +40,19 @@ def plain(**manifest: object) -> dict[str, bytes]:
         **manifest,
     }
     return {"package.json": json.dumps(given).encode(), "server.js": SERVER}
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The port `Files` over a folder on disk."""
+
+    root: Path
+
+    async def files(self) -> Sequence[ProjectPath]:
+        names = (each.relative_to(self.root).as_posix() for each in self.root.rglob("*"))
+        found = (each for each in names if is_allowed(each) and (self.root / each).is_file())
+        return sorted(map(ProjectPath.parse, found))
+
+    async def read(self, path: ProjectPath) -> bytes | None:
+        place = self.root / path
+        return place.read_bytes() if place.is_file() else None
