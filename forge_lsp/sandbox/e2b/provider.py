@@ -24,6 +24,7 @@ from forge_lsp.sandbox.e2b.lease import duration_s
 from forge_lsp.sandbox.e2b.machines import Account, Machines
 from forge_lsp.sandbox.e2b.preview import open_session
 from forge_lsp.sandbox.lease import Clock
+from forge_lsp.sandbox.own import recognise
 from forge_lsp.sandbox.template import template_files
 from forge_lsp.settings import Places, SandboxSettings, Settings
 
@@ -78,7 +79,7 @@ class E2bProvider:
         sandbox = await self._ready(sdk, account, on_stage)
         if contents is not None:
             try:
-                await lay_over(sandbox, tuple(await self.template()), contents, on_stage)
+                await self._fill(sandbox, contents, on_stage)
             except BaseException:
                 self._machines.do_later(sandbox.end("It was never filled."))
                 raise
@@ -146,6 +147,15 @@ class E2bProvider:
         await self._machines.close()
         if self._session is not None:
             await self._session.close()
+
+    async def _fill(self, sandbox: E2bSandbox, contents: Files, on_stage: StageSink) -> None:
+        template = await self.template()
+        if own := await recognise(contents, template):
+            on_stage(
+                f"This project starts by its own script `{own.script}`, which sandboxes at E2B "
+                "don't run: they show what Vite makes of its files. Sandboxes on this machine do."
+            )
+        await lay_over(sandbox, tuple(template), contents, on_stage)
 
     async def _ready(self, sdk: AsyncSandbox, account: Account, on_stage: StageSink) -> E2bSandbox:
         if self._session is None:

@@ -11,11 +11,13 @@ import msgspec
 import pytest
 from e2b_double import E2bDouble
 from e2b_machine import Template
-from sandbox_contract import APP, until
+from sandbox_contract import APP, Folder, until
 
 from forge_lsp.app import open_engine
-from forge_lsp.errors import NotFound, SandboxFailed, SandboxGone
+from forge_lsp.errors import NotFound, SandboxFailed, SandboxGone, WorkspaceRefused
+from forge_lsp.paths import ProjectPath
 from forge_lsp.sandbox.e2b.provider import E2bProvider
+from forge_lsp.sandbox.e2b.python import Python
 from forge_lsp.settings import Places, SandboxSettings, Settings
 
 CREATE = "POST /v2/sandboxes"
@@ -93,6 +95,53 @@ async def test_after_a_restart_sandboxes_are_found_and_taken_up_again(
     assert set(double.sandboxes) == {made[2].id}
     await first.close()
     assert double.sandboxes == {}
+
+
+async def test_a_projects_sandboxes_are_found_by_it_and_its_name_is_told_to_nobody(
+    provider: E2bProvider, double: E2bDouble
+) -> None:
+    mine = await provider.create(print, project="file:///home/me/shop")
+    await provider.create(print, project="file:///home/me/blog")
+    await provider.create(print)
+    assert [each.id for each in await provider.left("file:///home/me/shop")] == [mine.id]
+    assert len(await provider.left()) == 3
+    assert await provider.left("file:///home/me/none") == []
+    assert "shop" not in str([each.body for each in double.sandboxes.values()])
+
+
+async def test_pythons_sandboxes_are_no_previews_to_take_up(
+    provider: E2bProvider, e2b_settings: SandboxSettings, places: Places, double: E2bDouble
+) -> None:
+    python = Python(Settings(sandbox=e2b_settings), places)
+    try:
+        await python.run("one", "1", print)
+        assert await provider.left() == []
+        with pytest.raises(NotFound):
+            await provider.reconnect(double.one().id, print)
+    finally:
+        await python.close()
+
+
+async def test_a_workspace_that_cannot_be_read_leaves_no_sandbox(
+    provider: E2bProvider, double: E2bDouble
+) -> None:
+    class Unreadable(Folder):
+        async def files(self) -> list[ProjectPath]:
+            raise WorkspaceRefused("The folder is gone.")
+
+    with pytest.raises(WorkspaceRefused):
+        await provider.create(print, Unreadable({}))
+    await no_sandboxes(double)
+
+
+async def test_a_project_that_starts_by_its_own_script_is_told_what_it_does_not_get(
+    provider: E2bProvider,
+) -> None:
+    stages: list[str] = []
+    own = b'{"scripts": {"dev": "next dev"}, "private": true}'
+    sandbox = await provider.create(stages.append, Folder({"package.json": own, "app/x.ts": b"x"}))
+    assert any("its own script `dev`" in each for each in stages)
+    assert await sandbox.read(ProjectPath.parse("app/x.ts")) == b"x"
 
 
 async def test_somebody_elses_sandboxes_are_not_seen(
