@@ -26,8 +26,10 @@ MAX_PLACES = 50
 """That are looked at until one of them is a file of the project."""
 
 _UNRESOLVED = re.compile(r"(?:Can't resolve|Cannot find module|find package) '([^'\n]{1,300})'")
+_NAME = r"(?:[\w@.+-]|\[[\w.]+\]|\([\w.-]+\))+"
+"""A file's or a folder's, as Next.js has them too: `[id]`, `(group)`."""
 _PLACE = re.compile(
-    r"(?<![\w/.@-])(?:file://)?(?P<file>(?:\./|/app/)?[\w@()\[\].+-][\w@()\[\]./+ -]{0,300}?"
+    rf"(?<![\w/.@+-])(?:file://)?(?P<file>(?:\./|/)?(?:{_NAME}/)*{_NAME}"
     r"\.(?:[cm]?[jt]sx?|vue|svelte|astro|s?css|json|mdx?))"
     r":(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?"
 )
