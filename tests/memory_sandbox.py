@@ -131,6 +131,7 @@ class MemorySandbox:
     async def write(self, path: ProjectPath, content: bytes) -> None:
         self._check()
         await self.may_write.wait()
+        self._check()
         if self.is_full or path in self.refuses:
             raise SandboxFailed("The sandbox's disk is full.")
         self.contents[path] = content
@@ -285,6 +286,7 @@ class MemoryProvider:
     def __init__(self) -> None:
         self.made: list[MemorySandbox] = []
         self.broken: ForgeError | None = None
+        self.ends_at_once = False
 
     @property
     def name(self) -> str:
@@ -301,6 +303,8 @@ class MemoryProvider:
         if contents is not None:
             await _lay(sandbox, contents, on_stage)
         self.made.append(sandbox)
+        if self.ends_at_once:
+            await sandbox.kill()
         return sandbox
 
     async def template(self) -> Mapping[ProjectPath, bytes]:

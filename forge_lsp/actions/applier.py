@@ -1,14 +1,15 @@
 """Puts finished files into the workspace's sandbox while others are still being written."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 from forge_lsp import events
 from forge_lsp.actions.looking import look_at, visit
+from forge_lsp.actions.placing import GetSandbox, Placing
 from forge_lsp.errors import ForgeError
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.sandbox import Sandbox, SandboxDiagnostic
+from forge_lsp.ports.sandbox import InstallReport, Sandbox, SandboxDiagnostic
 from forge_lsp.runs import Run
 
 _File = tuple[ProjectPath, bytes | None]
@@ -20,14 +21,12 @@ class SandboxApplier:
     A sandbox that can't be had costs the preview and nothing else: the run goes on without it.
     """
 
-    def __init__(
-        self, run: Run, get_sandbox: Callable[[], Awaitable[Sandbox]], *, looks_first: bool = False
-    ) -> None:
+    def __init__(self, run: Run, get_sandbox: GetSandbox, *, looks_first: bool = False) -> None:
         """With `looks_first` the sandbox's problems are looked for before the first write."""
         self.found_before: Sequence[SandboxDiagnostic] | None = None
         """What was wrong before the first write; None where nobody looked, or could."""
         self._looks_first = looks_first
-        self._sandbox: Sandbox | None = None
+        self._placing: Placing | None = None
         self._run = run
         self._get_sandbox = get_sandbox
         self._queue: asyncio.Queue[_File | asyncio.Future[None]] = asyncio.Queue()
@@ -44,7 +43,12 @@ class SandboxApplier:
         await asyncio.wait([mark, self._task], return_when=asyncio.FIRST_COMPLETED)
         if self._task.done():
             self._task.result()
-        return self._sandbox
+        return self._placing.sandbox if self._placing else None
+
+    async def install(self, packages: Sequence[str]) -> InstallReport | None:
+        """Install packages once all is in place; None where there is no sandbox."""
+        await self.drained()
+        return await self._placing.install(packages) if self._placing else None
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,26 +63,27 @@ class SandboxApplier:
             self._task.result()
 
     async def _apply(self) -> None:
-        reason = ""
+        placing, reason = None, ""
         try:
-            sandbox = self._sandbox = await self._get_sandbox()
+            sandbox = await self._get_sandbox()
             await self._run.append(events.SandboxReady(sandbox.id, sandbox.url))
+            placing = self._placing = Placing(self._run, sandbox, self._get_sandbox)
+            if self._looks_first:
+                await self._look(sandbox)
         except ForgeError as error:
-            sandbox, reason = None, error.message
+            reason = error.message
             told = f"There is no preview. {error.for_people()}"
             await self._run.append(events.Problem(error.code, told))
-        if sandbox is not None and self._looks_first:
-            await self._look(sandbox)
         while True:
             item = await self._queue.get()
             if isinstance(item, asyncio.Future):
                 item.set_result(None)
                 continue
             path, content = item
-            if sandbox is None:
+            if placing is None:
                 answer = events.FileApplied(path, "sandbox", ok=False, reason=reason)
             else:
-                answer = await put_file(sandbox, path, content)
+                answer = await placing.put(path, content)
             await self._run.append(answer)
 
     async def _look(self, sandbox: Sandbox) -> None:
@@ -89,17 +94,3 @@ class SandboxApplier:
         except ForgeError as error:
             told = f"The app was not looked at for errors: {error.for_people()}"
             await self._run.append(events.Problem(error.code, told))
-
-
-async def put_file(
-    sandbox: Sandbox, path: ProjectPath, content: bytes | None
-) -> events.FileApplied:
-    """Write one file, or delete it; gives the event that says what became of it."""
-    try:
-        if content is None:
-            await sandbox.delete(path)
-        else:
-            await sandbox.write(path, content)
-    except ForgeError as error:
-        return events.FileApplied(path, "sandbox", ok=False, reason=error.message)
-    return events.FileApplied(path, "sandbox", ok=True)

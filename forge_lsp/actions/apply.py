@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forge_lsp import events
-from forge_lsp.actions.applier import put_file
 from forge_lsp.actions.engine import OWNER, Engine
-from forge_lsp.actions.packages import PACKAGE_JSON, install, with_dependencies
+from forge_lsp.actions.packages import PACKAGE_JSON, with_dependencies
+from forge_lsp.actions.placing import Placing
 from forge_lsp.changes.sets import FileChange
 from forge_lsp.errors import InvalidRequest
 from forge_lsp.events import RunFinished
@@ -74,7 +74,7 @@ async def install_packages(
         into = sandbox or await engine.sandboxes.ensure(
             account, workspace.project, workspace, on_stage
         )
-        report = await install(run, into, packages)
+        report = await _placing(engine, run, into, workspace, account).install(packages)
         manifest = await workspace.read(PACKAGE_JSON)
         if manifest is not None and report.installed:
             versions = {package.name: package.version for package in report.installed}
@@ -99,7 +99,8 @@ async def install_packages(
 async def _carry_out(engine: Engine, request: ApplyRequest, run: Run) -> RunFinished | None:
     whole = True
     if request.sandbox is not None:
-        whole = await _into_sandbox(request, request.sandbox, run)
+        placing = _placing(engine, run, request.sandbox, request.workspace, request.account)
+        whole = await _into_sandbox(engine, request, placing, run)
     if request.workspace is not None:
         changes = [
             FileChange(path, await request.workspace.read(path), content)
@@ -111,18 +112,36 @@ async def _carry_out(engine: Engine, request: ApplyRequest, run: Run) -> RunFini
     return None
 
 
-async def _into_sandbox(request: ApplyRequest, sandbox: Sandbox, run: Run) -> bool:
+def _placing(
+    engine: Engine, run: Run, sandbox: Sandbox, workspace: Workspace | None, account: str
+) -> Placing:
+    """A workspace's sandbox that ends is made anew from the workspace, any other from what was
+    put into it."""
+
+    def on_stage(message: str) -> None:
+        run.tell(events.Stage(message))
+
+    async def get_new() -> Sandbox:
+        if workspace is None:
+            return await engine.sandboxes.replace(sandbox, on_stage)
+        return await engine.sandboxes.ensure(account, workspace.project, workspace, on_stage)
+
+    return Placing(run, sandbox, get_new)
+
+
+async def _into_sandbox(engine: Engine, request: ApplyRequest, placing: Placing, run: Run) -> bool:
     """Whether all of it is there afterwards."""
     whole = True
     if request.packages:
-        report = await install(run, sandbox, request.packages)
+        report = await placing.install(request.packages)
         whole = len(report.installed) == len(request.packages)
     count = len(request.files)
     await run.append(events.Stage(f"Applying {count} file(s)..."))
     for number, (path, content) in enumerate(request.files.items(), start=1):
         stage = events.Stage(f"Applying {number}/{count}: {path.name}", number, count)
         await run.append(stage)
-        applied = await put_file(sandbox, path, content)
+        applied = await placing.put(path, content)
         await run.append(applied)
         whole &= applied.ok
+    engine.sandboxes.remember(placing.sandbox, request.files, request.packages)
     return whole

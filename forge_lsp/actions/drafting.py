@@ -7,7 +7,7 @@ from forge_lsp import events
 from forge_lsp.actions.applier import SandboxApplier
 from forge_lsp.actions.drafts import Drafts
 from forge_lsp.actions.engine import Engine
-from forge_lsp.actions.packages import PACKAGE_JSON, install, with_dependencies
+from forge_lsp.actions.packages import PACKAGE_JSON, with_dependencies
 from forge_lsp.actions.scaffold import ScaffoldedFiles, is_empty
 from forge_lsp.actions.sources import FirstSeen
 from forge_lsp.changes.sets import FileChange
@@ -44,11 +44,10 @@ class Drafting:
     async def install_needed(self) -> None:
         """Install what the code has come to need, and list in package.json what it lacks."""
         needed = [name for name in self.drafts.packages if name not in self._installed]
-        sandbox = await self.applier.drained()
-        if sandbox is None or not needed:
+        report = await self.applier.install(needed) if needed else None
+        if report is None:
             return
         self._installed.update(needed)
-        report = await install(self.run, sandbox, needed)
         manifest = await self._content(PACKAGE_JSON)
         if manifest is None:
             return
@@ -104,7 +103,11 @@ async def drafting(
     async def get_sandbox() -> Sandbox:
         return await engine.sandboxes.ensure(account, workspace.project, workspace, on_stage)
 
-    applier = SandboxApplier(run, get_sandbox, looks_first=looks_first)
+    is_fresh = bool(template) and not await _has_sandbox(engine, workspace)
+    applier = SandboxApplier(run, get_sandbox, looks_first=looks_first and not is_fresh)
+    if is_fresh:
+        # It will be made of the template, in which nothing is wrong.
+        applier.found_before = ()
     work = Drafting(run, workspace, template, applier)
     try:
         async with applier:
@@ -115,3 +118,8 @@ async def drafting(
             await work.tell_scaffold(changes)
             keep = engine.reviews.propose if work.is_whole else engine.reviews.keep
             await keep(run, workspace, changes)
+
+
+async def _has_sandbox(engine: Engine, workspace: Workspace) -> bool:
+    sandbox = engine.sandboxes.of_project(workspace.project)
+    return sandbox is not None and await sandbox.is_alive()

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from forge_lsp import events
 from forge_lsp.changes.texts import as_bytes
-from forge_lsp.errors import ForgeError, InvalidRequest
+from forge_lsp.errors import ForgeError, InvalidRequest, SandboxGone
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import InstallReport, Sandbox
 from forge_lsp.runs import Run
@@ -15,11 +15,16 @@ PACKAGE_JSON = ProjectPath.parse("package.json")
 
 
 async def install(run: Run, sandbox: Sandbox, packages: Sequence[str]) -> InstallReport:
-    """Install packages and tell the run, one by one, what became of them."""
+    """Install packages and tell the run, one by one, what became of them.
+
+    Raises `SandboxGone`; any other failure is told to the run.
+    """
     await run.append(events.Stage("Installing packages..."))
     await run.append(events.Stage(f"Installing {len(packages)} package(s)..."))
     try:
         report = await sandbox.install(packages)
+    except SandboxGone:
+        raise
     except ForgeError as error:
         await run.append(
             events.Problem("packages_failed", f"Failed to install packages: {error.for_people()}")

@@ -6,14 +6,15 @@ The workspace changes only here, and only by the exact bytes that a change set h
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from forge_lsp import events
-from forge_lsp.actions.applier import put_file
+from forge_lsp.actions.placing import put_file
 from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.changes.sets import ChangeSet, FileChange
-from forge_lsp.errors import ChangedSince, Conflict, NotFound
+from forge_lsp.errors import ChangedSince, Conflict, NotFound, SandboxGone
 from forge_lsp.events import RunFinished
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.store import Store
@@ -225,7 +226,10 @@ class Reviews:
     ) -> None:
         """Bring the workspace's sandbox, where it lives, to what was decided."""
         sandbox = self._sandboxes.of_project(workspace.project)
-        if sandbox is not None and await sandbox.is_alive():
+        if sandbox is None or not await sandbox.is_alive():
+            return
+        with suppress(SandboxGone):
+            # Whoever needs a sandbox next gets one that is filled from the workspace.
             await run.append(await put_file(sandbox, path, content))
 
     async def _tell_applied(self, run: Run, answer: WorkspaceAnswer) -> None:

@@ -3,15 +3,20 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from forge_lsp.actions.late import Late
 from forge_lsp.errors import NotFound
+from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import Sandbox, SandboxProvider, StageSink
 from forge_lsp.ports.workspace import Files
 
 log = logging.getLogger(__name__)
+
+
+MAX_REMEMBERED_BYTES = 16 * 1024 * 1024
+"""Of the files that were put into a sandbox that belongs to no workspace."""
 
 
 @dataclass(slots=True)
@@ -20,6 +25,11 @@ class _Known:
     account: str
     project: str
     used_at: float
+    files: dict[ProjectPath, bytes | None] = field(default_factory=dict[ProjectPath, bytes | None])
+    """What was put into it, where no workspace could fill another one."""
+    packages: dict[str, None] = field(default_factory=dict[str, None])
+    is_too_much: bool = False
+    """More was put into it than is remembered."""
 
 
 class Sandboxes:
@@ -77,6 +87,34 @@ class Sandboxes:
             if known is not None:
                 on_stage("The sandbox has ended; making a new one from the workspace...")
             return await self.create(account, project, on_stage, contents)
+
+    def remember(
+        self, sandbox: Sandbox, files: Mapping[ProjectPath, bytes | None], packages: Sequence[str]
+    ) -> None:
+        """Keep in mind what was put into a sandbox, for `replace`."""
+        known = self._known.get(sandbox.id)
+        if known is None or known.project:
+            return
+        known.files |= files
+        known.packages |= dict.fromkeys(packages)
+        if sum(len(content or b"") for content in known.files.values()) > MAX_REMEMBERED_BYTES:
+            known.files.clear()
+            known.is_too_much = True
+
+    async def replace(self, ended: Sandbox, on_stage: StageSink) -> Sandbox:
+        """A new one for a sandbox that has ended and belongs to no workspace, with what was put
+        into that; raises `NotFound` for one that wasn't made here."""
+        known = self._known.get(ended.id)
+        if known is None:
+            raise NotFound("Sandbox not found")
+        sandbox = await self.create(known.account, known.project, on_stage)
+        if known.is_too_much:
+            on_stage("What the old sandbox held was too much to be kept: apply it again.")
+        await sandbox.put(known.files)
+        if known.packages:
+            await sandbox.install(list(known.packages))
+        self.remember(sandbox, known.files, list(known.packages))
+        return sandbox
 
     async def kill(self, account: str, sandbox_id: str | None) -> Sequence[str]:
         """End one, or all of the account's; gives the ids of those that were alive."""

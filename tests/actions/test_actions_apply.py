@@ -8,8 +8,9 @@ from memory_workspace import MemoryWorkspace
 
 from forge_lsp import events
 from forge_lsp.actions.apply import ApplyRequest, apply, install_packages
-from forge_lsp.actions.packages import listed_packages, with_dependencies
-from forge_lsp.errors import InvalidRequest, SandboxFailed
+from forge_lsp.actions.packages import with_dependencies
+from forge_lsp.actions.placing import MAX_REPLACEMENTS
+from forge_lsp.errors import InvalidRequest, SandboxFailed, SandboxGone
 from forge_lsp.paths import ProjectPath
 
 BUTTON = ProjectPath.parse("src/Button.tsx")
@@ -73,13 +74,64 @@ async def test_a_file_that_fails_doesnt_stop_the_others(tmp_path: Path) -> None:
     assert (ending(said).outcome, ending(said).code) == ("failed", "not_applied")
 
 
-async def test_a_sandbox_that_is_gone_is_told_file_by_file(tmp_path: Path) -> None:
-    sandbox = MemorySandbox(1)
-    await sandbox.kill()
+async def test_a_sandbox_that_is_gone_for_good_is_told_file_by_file(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world:
+        sandbox = await world.engine.sandboxes.create("owner", "", print)
+        await sandbox.kill()
+        world.provider.broken = SandboxFailed("No more sandboxes.")
         said = await apply_in(world, ApplyRequest(FILES, ["dayjs"], sandbox))
     assert applied(said, "sandbox") == {BUTTON: False, STYLE: False}
+    problems = [each.message for each in of(events.Problem, said)]
+    assert "There is no preview any more. No more sandboxes." in problems[0]
+    assert len(problems) == 2, "the packages failed, too"
     assert ending(said).outcome == "failed"
+
+
+async def test_a_sandbox_that_ends_in_the_middle_is_replaced_and_nothing_is_lost(
+    tmp_path: Path,
+) -> None:
+    earlier = {ProjectPath.parse("src/earlier.ts"): b"earlier\n"}
+    async with a_world(tmp_path) as world:
+        sandbox = await world.engine.sandboxes.create("owner", "", print)
+        await apply_in(world, ApplyRequest(earlier, ["zustand"], sandbox))
+        first = world.provider.made[0]
+        first.may_write.clear()
+        run = await apply(world.engine, ApplyRequest(FILES, ["dayjs"], sandbox))
+        async for each in world.engine.runs.subscribe(run.id):
+            if each.event == events.Stage("Applying 1/2: Button.tsx", 1, 2):
+                break
+        await first.kill()
+        first.may_write.set()
+        said = await world.said(run)
+        second = world.provider.made[1]
+        assert world.engine.sandboxes.find("owner", None) is second
+    assert applied(said, "sandbox") == {BUTTON: True, STYLE: True}
+    assert events.SandboxReady(second.id, second.url) in said
+    assert any("in a new one" in each.message for each in of(events.Stage, said))
+    assert {path: second.contents[path] for path in {**earlier, **FILES}} == {**earlier, **FILES}
+    assert second.installed == ["zustand", f"dayjs@{VERSION}"]
+    assert ending(said).outcome == "completed"
+
+
+async def test_a_sandbox_that_ends_while_packages_are_installed_is_replaced(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
+        sandbox = await world.engine.sandboxes.create("owner", "", print)
+        world.provider.made[0].install_failure = SandboxGone("It died.")
+        said = await apply_in(world, ApplyRequest(FILES, ["dayjs"], sandbox))
+    assert world.provider.made[1].installed == ["dayjs"]
+    assert of(events.Problem, said) == []
+    assert ending(said).outcome == "completed"
+
+
+async def test_sandboxes_that_keep_ending_are_given_up(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
+        sandbox = await world.engine.sandboxes.create("owner", "", print)
+        world.provider.ends_at_once = True
+        await sandbox.kill()
+        said = await apply_in(world, ApplyRequest(FILES, sandbox=sandbox))
+    assert len(world.provider.made) <= 1 + MAX_REPLACEMENTS
+    assert applied(said, "sandbox") == {BUTTON: False, STYLE: False}
+    assert len(of(events.Problem, said)) == 1
 
 
 async def test_no_files_are_nothing_to_apply(tmp_path: Path) -> None:
@@ -151,4 +203,3 @@ def test_dependencies_are_sorted_and_the_indent_is_kept() -> None:
 def test_a_manifest_that_cant_be_read_is_refused_and_lists_nothing(manifest: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"package\.json"):
         with_dependencies(manifest, {"a": "1.0.0"})
-    assert list(listed_packages(manifest)) == []

@@ -3,14 +3,15 @@ from pathlib import Path
 
 import pytest
 from action_world import PROJECT, a_world
-from memory_sandbox import MemoryProvider
+from memory_sandbox import MemoryProvider, MemorySandbox
 from memory_workspace import MemoryWorkspace
 
 from forge_lsp.actions.late import Late
-from forge_lsp.actions.sandboxes import MAX_SYNCED_BYTES, Sandboxes
+from forge_lsp.actions.sandboxes import MAX_REMEMBERED_BYTES, Sandboxes
 from forge_lsp.actions.status import sentences, status
 from forge_lsp.actions.tokens import owner_token, same_token
 from forge_lsp.errors import NotFound, SandboxFailed, StoreFailed
+from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import SandboxProvider
 from forge_lsp.settings import Places, Settings, load
 
@@ -60,15 +61,45 @@ async def test_killing_names_what_was_alive(sandboxes: Sandboxes) -> None:
 async def test_a_workspace_gets_one_sandbox_however_many_ask(
     sandboxes: Sandboxes, provider: MemoryProvider
 ) -> None:
-    workspace = MemoryWorkspace({"a.ts": b"a\n", "large.bin": b"x" * (MAX_SYNCED_BYTES + 1)})
+    workspace = MemoryWorkspace({"a.ts": b"a\n"})
     found = await asyncio.gather(
         *(sandboxes.ensure("owner", PROJECT, workspace, ignore) for _ in range(5))
     )
     assert len({sandbox.id for sandbox in found}) == len(provider.made) == 1
     assert provider.made[0].contents["a.ts"] == b"a\n"
-    assert "large.bin" not in provider.made[0].contents
     assert sandboxes.of_project(PROJECT) is found[0]
     assert sandboxes.of_project("file:///other") is None
+
+
+async def test_a_replacement_holds_what_was_put_into_the_one_that_ended(
+    sandboxes: Sandboxes, provider: MemoryProvider
+) -> None:
+    path = ProjectPath.parse("src/a.ts")
+    one = await sandboxes.create("ann", "", ignore)
+    sandboxes.remember(one, {path: b"a\n"}, ["zustand"])
+    sandboxes.remember(one, {path: b"b\n"}, ["dayjs"])
+    await one.kill()
+    two = await sandboxes.replace(one, ignore)
+    assert await two.read(path) == b"b\n"
+    assert provider.made[1].installed == ["zustand", "dayjs"]
+    await two.kill()
+    assert await (await sandboxes.replace(two, ignore)).read(path) == b"b\n"
+
+
+async def test_what_is_remembered_is_bounded(
+    sandboxes: Sandboxes, provider: MemoryProvider
+) -> None:
+    one = await sandboxes.create("ann", "", ignore)
+    sandboxes.remember(one, {ProjectPath.parse("big"): b"x" * (MAX_REMEMBERED_BYTES + 1)}, [])
+    stages: list[str] = []
+    await sandboxes.replace(one, stages.append)
+    assert "big" not in provider.made[1].contents
+    assert any("too much to be kept" in stage for stage in stages)
+
+
+async def test_only_what_was_made_here_is_replaced(sandboxes: Sandboxes) -> None:
+    with pytest.raises(NotFound):
+        await sandboxes.replace(MemorySandbox(9), ignore)
 
 
 async def test_closing_ends_every_sandbox_and_makes_none(

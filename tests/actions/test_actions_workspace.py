@@ -118,6 +118,26 @@ async def test_a_sandbox_that_died_is_made_anew_from_the_workspace(tmp_path: Pat
     assert any("making a new one" in each.message for each in of(events.Stage, said))
 
 
+async def test_a_sandbox_that_ends_while_files_are_written_is_replaced(tmp_path: Path) -> None:
+    workspace = MemoryWorkspace(EXISTING)
+    replies = file("src/a.ts", "a\n") + file("src/b.ts", "b\n") + DONE
+    async with a_world(tmp_path, "Fine.", replies) as world:
+        await world.work_in(workspace)
+        first = world.provider.made[0]
+        first.may_write.clear()
+        run = await world.start_in(workspace)
+        async for each in world.engine.runs.subscribe(run.id):
+            if isinstance(each.event, events.FileFinished):
+                break
+        await first.kill()
+        first.may_write.set()
+        said = await world.said(run)
+        second = world.provider.made[1]
+    assert applied(said, "sandbox") == {"src/a.ts": True, "src/b.ts": True}
+    assert {"package.json", "src/a.ts", "src/b.ts"} <= second.contents.keys()
+    assert ending(said).outcome == "completed"
+
+
 async def test_a_package_is_installed_and_listed_with_its_version(tmp_path: Path) -> None:
     workspace = MemoryWorkspace(EXISTING)
     reply = file("src/App.tsx", 'import { create } from "zustand";\nimport "react";\n') + DONE
