@@ -78,6 +78,8 @@ class Preview:
         """Stop following; the sandbox is left as it is."""
         self._task.cancel()
         await asyncio.wait([self._task])
+        # A command may have asked for a report after the following had ended.
+        self._publish({})
 
     async def _follow(self) -> None:
         try:

@@ -277,3 +277,22 @@ async def test_a_picture_of_what_a_run_came_to_is_kept_and_told(world: World, ho
     assert str(kept) == picture
     assert kept.read_bytes().startswith(b"\x89PNG")
     assert kept.stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_no_sandbox_may_say_costs_one_look_and_is_followed_by_the_next(
+    world: World,
+) -> None:
+    (world.root / "a.ts").write_text("fine\nfine\n")
+    wrong = {"file": "a.ts", "line": 1, "column": 1, "code": "", "message": "m", "source": "tsc"}
+    odd = {**wrong, "severity": "of a kind that the port doesn't have"}
+    await world.line.ask("report", diagnostics=[odd])
+    before = len((await world.line.ask("tell"))["looks"])
+    await world.line.ask("stir")
+    await world.until(lambda told: len(told["looks"]) > before)
+    await world.line.ask("report", diagnostics=[{**wrong, "severity": "error"}])
+    async with asyncio.timeout(WAIT_S):
+        # Whether the first look has failed yet can't be seen from here; a save comes after it.
+        while not world.marks("a.ts"):
+            world.save(world.uri("a.ts"))
+            await world.client.command("forge.sandbox.status")
+    assert [each["message"] for each in world.marks("a.ts")] == ["m"]
