@@ -15,7 +15,7 @@ FLOOD_PAUSE_S = 0.05
 
 _TERMINAL_CONTROL = re.compile(
     # Sequences that set something, those that carry a text such as a title, and single signs.
-    r"\x1b\[[0-?]*[ -/]*[@-~]"
+    r"\x1b\[[0-?]*[ -/]*[@-~]?"
     r"|\x1b[\]PX^_][^\x07\x1b\n]*+(?:\x07|\x1b\\)?"
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"

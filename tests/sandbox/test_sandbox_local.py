@@ -195,6 +195,12 @@ async def test_a_killed_sandbox_leaves_nothing_and_says_that_it_is_gone(
         sandbox.delete(APP),
         sandbox.install(["react"]),
         sandbox.diagnostics(),
+        sandbox.diagnostics([APP]),
+        sandbox.put({APP: b""}),
+        sandbox.run(["true"], print, 1),
+        sandbox.screenshot(),
+        sandbox.stirred(),
+        sandbox.log_grew(0),
     ):
         with pytest.raises(SandboxGone, match="on request"):
             await refused

@@ -11,8 +11,11 @@ from aiohttp import web
 
 from forge_lsp.sandbox.connector import open_session
 from forge_lsp.sandbox.relay import Relay
+from forge_lsp.sandbox.reporter.reports import MAX_REPORT_BYTES
 
 ID = "sb_0123456789abcdef0123"
+PAGE = "<!doctype html><html><head><title>A page</title></head></html>"
+TAG = b'<head><script src="/__forge/reporter.js"></script><title>'
 Answer = tuple[int, Mapping[str, str], bytes]
 
 
@@ -24,6 +27,8 @@ class DevServerStandIn:
         self.asked: list[web.BaseRequest] = []
         self.bodies: list[bytes] = []
         self.headers: dict[str, str] = {}
+        self.content_type = "text/html"
+        self.status = 200
         self.gate = asyncio.Event()
         self.let_through = asyncio.Event()
 
@@ -54,6 +59,10 @@ class DevServerStandIn:
             request.transport.close()
         if request.path == "/moved":
             return web.Response(status=302, headers={"Location": "/elsewhere"})
+        if request.path.endswith(".html"):
+            page = web.Response(text=PAGE, content_type=self.content_type, headers=self.headers)
+            page.set_status(self.status)
+            return page
         return web.Response(text="hello", headers=self.headers)
 
     async def _echo(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -416,3 +425,98 @@ async def test_closing_cuts_off_what_is_under_way(relay: Relay) -> None:
             await relay.close()
         ended = await websocket.receive(timeout=5)
         assert ended.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+
+
+async def test_a_page_is_given_the_reporter(relay: Relay, inside: DevServerStandIn) -> None:
+    status, headers, body = await ask(
+        relay, path="/page.html", Accept="text/html", Accept_Encoding="gzip, br"
+    )
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert TAG in body
+    assert len(body) == len(PAGE) + len(TAG) - len(b"<head><title>")
+    assert inside.asked[0].headers["Accept-Encoding"] == "identity"
+    inside.status = 500
+    assert TAG in (await ask(relay, path="/page.html"))[2]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "headers", "destination", "method"),
+    [
+        ("text/plain", {}, "document", "GET"),
+        ("application/xhtml+xml", {}, "document", "GET"),
+        ("text/html", {"Content-Encoding": "gzip"}, "document", "GET"),
+        ("text/html", {}, "empty", "GET"),
+        ("text/html", {}, "document", "POST"),
+    ],
+)
+async def test_what_is_no_page_passes_as_it_is(
+    relay: Relay,
+    inside: DevServerStandIn,
+    content_type: str,
+    headers: dict[str, str],
+    destination: str,
+    method: str,
+) -> None:
+    inside.content_type = content_type
+    inside.headers = headers
+    _, answered, body = await ask(
+        relay, method, "/page.html", Origin=origin(relay), Sec_Fetch_Dest=destination
+    )
+    assert body == PAGE.encode()
+    assert answered["Content-Length"] == str(len(PAGE))
+
+
+async def test_the_reporter_is_the_relays_own(relay: Relay, inside: DevServerStandIn) -> None:
+    status, headers, body = await ask(relay, path="/__forge/reporter.js")
+    assert (status, headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
+    assert b"unhandledrejection" in body
+    for path in ("/__forge/", "/__forge/other", "/__forge/happened"):
+        assert (await ask(relay, path=path))[0] == 404
+    assert not inside.asked
+    assert not inside.let_through.is_set()
+
+
+REPORT = "/__forge/happened"
+JSON = {"Content_Type": "application/json"}
+
+
+async def test_a_report_of_its_own_page_is_taken(relay: Relay, inside: DevServerStandIn) -> None:
+    reports: list[bytes] = []
+    assert (await ask(relay, "POST", REPORT, b"{}", Origin=origin(relay), **JSON))[0] == 204
+    relay.report_to(reports.append)
+    assert (await ask(relay, "POST", REPORT, b"{}", Origin=origin(relay), **JSON))[0] == 204
+    assert reports == [b"{}"]
+    assert not inside.asked
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.test", **JSON}, 403),
+        ({"Origin": "null", **JSON}, 403),
+        (JSON, 403),
+        ({"Origin": "{own}", "Content_Type": "text/plain"}, 415),
+        ({"Origin": "{own}"}, 415),
+    ],
+)
+async def test_a_report_of_anybody_else_is_refused(
+    relay: Relay, headers: dict[str, str], status: int
+) -> None:
+    reports: list[bytes] = []
+    relay.report_to(reports.append)
+    named = {each: value.replace("{own}", origin(relay)) for each, value in headers.items()}
+    assert (await ask(relay, "POST", REPORT, b"{}", **named))[0] == status
+    assert reports == []
+
+
+async def test_reports_are_bounded_in_size_and_in_number(relay: Relay) -> None:
+    reports: list[bytes] = []
+    relay.report_to(reports.append)
+    large = b"x" * (MAX_REPORT_BYTES + 1)
+    assert (await ask(relay, "POST", REPORT, large, Origin=origin(relay), **JSON))[0] == 413
+    answers = await asyncio.gather(
+        *(ask(relay, "POST", REPORT, b"{}", Origin=origin(relay), **JSON) for _ in range(300))
+    )
+    assert {answer[0] for answer in answers} == {204, 429}
+    assert len(reports) < 300
+    assert all(len(each) <= MAX_REPORT_BYTES for each in reports)
