@@ -161,6 +161,9 @@ class SandboxSettings(_Group, frozen=True):
     """An npm registry; None: the one that npm is set up with."""
     minimum_release_age_days: Annotated[int, Meta(ge=0)] = 7
     """Younger versions of packages aren't installed."""
+    screenshots: bool = True
+    """Look at previews with a confined browser, where there is one: for pictures, and for what a
+    page throws before anybody has opened it."""
     e2b_api_key: Secret | None = None
     """From E2B_API_KEY or the keyring only."""
     e2b_domain: str | None = None

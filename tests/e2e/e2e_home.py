@@ -33,6 +33,7 @@ class Home:
             "FORGE_MODEL_PROVIDER": "demo",
             "FORGE_MODEL_DEMO_PACE_S": "0.001",
             "FORGE_SANDBOX_POOL_SIZE": "0",
+            "FORGE_SANDBOX_SCREENSHOTS": "false",
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             # How packages are reached is the machine's affair, not this person's.
             "NPM_CONFIG_USERCONFIG": str(Path.home() / ".npmrc"),

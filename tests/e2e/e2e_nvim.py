@@ -87,6 +87,35 @@ class Neovim:
             title,
         )
 
+    def code_action_like(self, beginning: str) -> None:
+        """Take the first code action at the cursor whose title begins like that."""
+        self.lua(
+            """local beginning, taken = ..., false
+            vim.lsp.buf.code_action({
+              apply = true,
+              filter = function(action)
+                local is_first = not taken and vim.startswith(action.title, beginning)
+                taken = taken or is_first
+                return is_first
+              end,
+            })""",
+            beginning,
+        )
+
+    def wait_for_mark(self, row: int, message: str) -> None:
+        """Until forge's first mark in the buffer is in that row, and its message begins like
+        that."""
+        self.wait(
+            "vim.iter(vim.diagnostic.get(0)):any(function(mark) return mark.source == 'forge' "
+            "and mark.lnum == a[1] and vim.startswith(mark.message, a[2]) end)",
+            row,
+            message,
+        )
+
+    def wait_for_no_mark(self) -> None:
+        """Until nothing is marked in any buffer."""
+        self.wait("#vim.diagnostic.get() == 0")
+
     def request(self, command: str, argument: Mapping[str, object] | None = None) -> Any:
         """What a command of the server's answers."""
         answer = self.lua(
