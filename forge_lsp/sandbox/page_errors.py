@@ -170,10 +170,12 @@ class PageErrors:
 
         Vite marks each version of a module that it sends to a page with its time.
         """
-        written_ms = self._written_ms.get(path, 0)
+        written_ms = self._written_ms.get(path)
+        if written_ms is None:
+            return False
         version = _VERSION.search(urlsplit(frame.url).query)
         version_ms = int(version[1]) if version else 0
-        return max(version_ms, self._loaded_ms.get(page, 0)) < written_ms
+        return max(version_ms, self._loaded_ms.get(page, 0)) <= written_ms
 
 
 def _now_ms() -> int:
