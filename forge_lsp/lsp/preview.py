@@ -23,6 +23,8 @@ SETTLE_S = 0.1
 STIR_PAUSE_S = 0.5
 """A page that throws without end is looked at no more often than this."""
 LOOK_TIMEOUT_S = 30.0
+WRITES = frozenset({"generate", "edit", "fix"})
+"""The kinds of runs in which the model writes."""
 
 Changed = Collection[ProjectPath] | None
 """As `Sandbox.diagnostics` takes it."""
@@ -64,10 +66,11 @@ class Preview:
         self._asked.set()
 
     def run_ended(self, run: "Run") -> None:
-        """A run may have changed everything; a picture of what it came to is kept, too."""
+        """A run may have changed everything; of what the model wrote a picture is kept, too."""
         self.look()
-        self._newest_run = run
-        self._picture_wanted.set()
+        if run.record.kind in WRITES:
+            self._newest_run = run
+            self._picture_wanted.set()
 
     async def report(self) -> "DiagnosticsReport":
         """Look at everything now; raises `SandboxGone`, `SandboxFailed`."""

@@ -265,9 +265,10 @@ async def test_a_picture_of_what_a_run_came_to_is_kept_and_told(world: World, ho
     status = (await world.client.command("forge.status"))["result"]
     assert status["sandbox"]["screenshot"] is None
     await world.line.ask("browser")
-    last = await world.client.run("forge.apply", {"files": {"a.ts": "BROKEN:page\n"}})
+    await world.client.run("forge.apply", {"files": {"a.ts": "fine\n"}})
+    last = await world.client.run("forge.generate", {"prompt": "create a counter app"})
     assert last["outcome"] == "completed", last
-    await world.until(lambda told: told["pictures"] == 1)
+    await world.until(lambda told: told["pictures"] > 0)
     async with asyncio.timeout(WAIT_S):
         picture = None
         while picture is None:
