@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from forge_lsp.errors import SandboxGone
+from forge_lsp.errors import BrowserMissing, SandboxGone
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import DiagnosticsReport, InstallReport, LogLine, OutputSink
 from forge_lsp.sandbox import files
@@ -42,6 +42,8 @@ class Surroundings:
     confinement: Confinement
     installer: Installer
     limits: Limits
+    browser: Browser | None
+    """None where no pictures of previews are wanted."""
 
 
 class LocalSandbox:
@@ -59,7 +61,6 @@ class LocalSandbox:
         self._shared = shared
         self._writer = Writer(folder, shared.confinement.owner())
         self._programs = Programs(shared.confinement, folder, shared.limits)
-        self._browser = Browser(shared.confinement, folder.parent)
         self._diagnosis = Diagnosis(self._subject)
         places = OriginalPlaces(f"{folder.name}.localhost", server.get, self._read_own)
         self._page_errors = PageErrors(places, server.log, server.news)
@@ -151,7 +152,12 @@ class LocalSandbox:
     async def screenshot(self) -> bytes:
         """A PNG of the preview's page, as a browser shows it that is itself confined."""
         self._check()
-        return await self._while_alive(self._browser.picture(self._id, self._open_relay))
+        browser = self._shared.browser
+        if browser is None:
+            raise BrowserMissing(
+                "Pictures of previews are switched off.", remedy="Switch sandbox.screenshots on."
+            )
+        return await self._while_alive(browser.picture(self._id, self._open_relay))
 
     def logs(self, after: int = 0, limit: int = 500) -> Sequence[LogLine]:
         """The lines with a greater `seq` that are still kept, oldest first, at most `limit`."""

@@ -15,6 +15,7 @@ from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import IsolationReport, Sandbox, StageSink
 from forge_lsp.ports.workspace import Files
 from forge_lsp.sandbox import own, source
+from forge_lsp.sandbox.browser import Browser
 from forge_lsp.sandbox.contents import lay_over
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import ServerFolder, copy_tree, remove_tree
@@ -236,12 +237,16 @@ class LocalProvider:
             owner=confinement.owner,
             timeout_s=timeout_s,
         )
+        folder = await asyncio.to_thread(ServerFolder.claim, root / "sandboxes")
         return _Workshop(
-            folder=await asyncio.to_thread(ServerFolder.claim, root / "sandboxes"),
+            folder=folder,
             registries=registries,
             preparation=preparation,
             shared=Surroundings(
-                confinement, Installer(manager, registries.aged, timeout_s), limits
+                confinement,
+                Installer(manager, registries.aged, timeout_s),
+                limits,
+                Browser(confinement, folder.path) if settings.screenshots else None,
             ),
             projects=OwnProjects(confinement, toolbox, registries, limits, timeout_s),
         )
