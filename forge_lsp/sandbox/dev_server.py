@@ -27,6 +27,8 @@ RETURN_LOOK_S = 0.1
 """Between two looks whether one that was started again answers."""
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 PAGE_TIMEOUT_S = 30.0
+MAX_OUTPUT_LINES = 200
+"""Some servers say so much beside an error that it isn't among the last few lines."""
 MAX_DEATHS = 3
 DEATHS_WITHIN_S = 60.0
 """A server that dies more often than `MAX_DEATHS` in this time is not started again."""
@@ -74,7 +76,7 @@ class DevServer:
     @property
     def output(self) -> str:
         """Its last lines."""
-        return self.log.tail()
+        return self.log.tail(MAX_OUTPUT_LINES)
 
     async def ready(self, timeout_s: float) -> None:
         """Wait until its page answers 200; raises `SandboxFailed` with its last lines."""
@@ -133,7 +135,7 @@ class DevServer:
 
     def _failed(self, what: str) -> SandboxFailed:
         why = f" {self.why_ended}" if self.why_ended else ""
-        return SandboxFailed(f"The preview's dev server {what}.{why}\n{self.output}".strip())
+        return SandboxFailed(f"The preview's dev server {what}.{why}\n{self.log.tail()}".strip())
 
     async def _connect(self) -> socket.socket:
         if self._port is None:

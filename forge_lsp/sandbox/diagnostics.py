@@ -18,7 +18,7 @@ from forge_lsp.ports.sandbox import DiagnosticsReport, SandboxCheck, SandboxDiag
 from forge_lsp.sandbox.dev_server import Page
 from forge_lsp.sandbox.imports import aliases_in
 from forge_lsp.sandbox.modules import STYLES, Modules
-from forge_lsp.sandbox.server_errors import parse_server_error
+from forge_lsp.sandbox.server_errors import SERVER_ERROR, parse_server_error
 from forge_lsp.sandbox.subject import Subject
 from forge_lsp.sandbox.type_errors import (
     checker_arguments,
@@ -32,8 +32,9 @@ MAX_DIAGNOSTICS = 500
 TSCONFIG = ProjectPath.parse("tsconfig.json")
 PACKAGES = ProjectPath.parse("package.json")
 
-_UNREADABLE = frozenset({"parse_error", "transform"})
-"""What Vite calls files that its plugins can't read."""
+_UNREADABLE = frozenset({"parse_error", "transform", SERVER_ERROR})
+"""What is told of files that the dev server can't read. One that throws can be read, and then has
+no errors of grammar that would be left out for it."""
 _WITHOUT_TYPES = STYLES | {".html", ".md", ".svg", ".png", ".jpg", ".webp", ".txt", ".ico"}
 
 
