@@ -28,6 +28,8 @@ class ApplyRequest:
     packages: Sequence[str] = ()
     """`name` or `name@range`."""
     sandbox: Sandbox | None = None
+    filled_from: Workspace | None = None
+    """The workspace that the sandbox is filled from, whether or not that takes the files, too."""
     workspace: Workspace | None = None
     account: str = OWNER
     project: str = ""
@@ -99,7 +101,7 @@ async def install_packages(
 async def _carry_out(engine: Engine, request: ApplyRequest, run: Run) -> RunFinished | None:
     whole = True
     if request.sandbox is not None:
-        placing = _placing(engine, run, request.sandbox, request.workspace, request.account)
+        placing = _placing(engine, run, request.sandbox, request.filled_from, request.account)
         whole = await _into_sandbox(engine, request, placing, run)
     if request.workspace is not None:
         changes = [

@@ -49,6 +49,7 @@ async def apply_files(
         files=files,
         packages=given.packages,
         sandbox=None if given.target == "workspace" else await _sandbox(engine, workspace, given),
+        filled_from=workspace,
         workspace=None if given.target == "sandbox" else workspace,
         project=workspace.project,
     )

@@ -1,6 +1,6 @@
 """What is wrong in the preview, marked in a real Neovim as it is saved, and mended from there."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,7 @@ def make(editor: Neovim, mistake: Mistake) -> int:
 
 
 @contextmanager
-def looked_at(url: str) -> Iterator[Page]:
+def looked_at(url: str) -> Generator[Page]:
     """The page at `url` in a browser that is gone afterwards."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable("chromium"), args=FLAGS)
