@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from forge_lsp.errors import ForgeError, SandboxFailed
+from forge_lsp.errors import SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import StageSink
 from forge_lsp.ports.workspace import Files
-from forge_lsp.sandbox import files, project
+from forge_lsp.sandbox import project
 from forge_lsp.sandbox.contents import copy_all
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import remove_tree
@@ -20,6 +20,7 @@ from forge_lsp.sandbox.manager_programs import CACHE
 from forge_lsp.sandbox.managers import PackageManager
 from forge_lsp.sandbox.project import MANIFEST, Project
 from forge_lsp.sandbox.toolbox import Registries, Toolbox
+from forge_lsp.sandbox.writing import Writer
 
 _QUIET: Mapping[str, str] = {
     "BROWSER": "none",
@@ -79,11 +80,7 @@ class OwnProjects:
         """
         owner = self._confinement.owner()
         await asyncio.to_thread(_make, folder, owner)
-
-        async def put(batch: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
-            return await asyncio.to_thread(_write, folder, batch, owner)
-
-        await copy_all(contents, put, on_stage)
+        await copy_all(contents, Writer(folder, owner).put, on_stage)
         program = await self._toolbox.program(found.managed, on_stage)
         manager = PackageManager(self._confinement, program, self._limits)
         on_stage(f"Installing the project's packages with {program.name}...")
@@ -128,15 +125,3 @@ class OwnProjects:
 def _make(folder: Path, owner: tuple[int, int]) -> None:
     folder.mkdir(mode=0o755)
     os.chown(folder, *owner)
-
-
-def _write(
-    folder: Path, batch: Mapping[ProjectPath, bytes | None], owner: tuple[int, int]
-) -> Mapping[ProjectPath, str]:
-    refused: dict[ProjectPath, str] = {}
-    for path, content in batch.items():
-        try:
-            files.write_file(folder, path, content or b"", owner)
-        except ForgeError as error:
-            refused[path] = error.message
-    return refused
