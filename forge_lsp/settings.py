@@ -213,6 +213,22 @@ class RunSettings(_Group, frozen=True):
     """A run that was asked for over HTTP and has no listener for this long is cancelled."""
 
 
+class LimitSettings(_Group, frozen=True):
+    """What an account may take over HTTP, by its plan; 0 is no limit.
+
+    The machine's owner has none.
+    """
+
+    free_requests_per_minute: Annotated[int, Meta(ge=0)] = 60
+    """A burst of as many is taken at once; counted in each process for itself."""
+    free_active_runs: Annotated[int, Meta(ge=0)] = 2
+    free_tokens_per_day: Annotated[int, Meta(ge=0)] = 500_000
+    """Of the model, in and out, by the runs that were started since midnight UTC."""
+    pro_requests_per_minute: Annotated[int, Meta(ge=0)] = 600
+    pro_active_runs: Annotated[int, Meta(ge=0)] = 16
+    pro_tokens_per_day: Annotated[int, Meta(ge=0)] = 20_000_000
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings; made by `load`."""
 
@@ -226,6 +242,7 @@ class Settings(msgspec.Struct, frozen=True):
     sandbox: SandboxSettings = SandboxSettings()
     http: HttpSettings = HttpSettings()
     runs: RunSettings = RunSettings()
+    limits: LimitSettings = LimitSettings()
 
     @property
     def provider(self) -> Literal["anthropic", "demo"]:

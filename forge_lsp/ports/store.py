@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from forge_lsp.changes.sets import ChangeSet
 from forge_lsp.events import Outcome, Recorded
@@ -36,6 +36,61 @@ class JournalEntry:
 
     run_id: str
     recorded: Recorded
+
+
+Plan = Literal["free", "pro"]
+Scope = Literal["read", "generate", "sandbox", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """Whose sandboxes, runs and conversations something is."""
+
+    id: str
+    plan: Plan
+    features: tuple[str, ...]
+    """What it may use beside what its plan brings."""
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """What is kept of a token: enough to know it again, and not enough to write it."""
+
+    id: str
+    account: str
+    name: str
+    hash: str
+    """SHA-256 of the whole token, in hexadecimal."""
+    scopes: tuple[Scope, ...]
+    created_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """What a request with an idempotency key was answered, or that somebody is about to."""
+
+    account: str
+    key: str
+    """SHA-256 of the key, as `fingerprint` is one of the request."""
+    fingerprint: str
+    owner: str
+    """The process that answers it."""
+    claimed_at: int
+    run_id: str | None = None
+    """Of an answer that is a stream."""
+    status: int | None = None
+    """Of any other; None until it is there."""
+    headers: str = ""
+    """A JSON object."""
+    body: bytes = b""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer can be given again."""
+        return self.run_id is not None or self.status is not None
 
 
 class Store(Protocol):
@@ -78,6 +133,47 @@ class Store(Protocol):
 
     async def messages(self, conversation: str, *, limit: int) -> Sequence[Message]:
         """The last `limit` messages, the oldest of them first."""
+        ...
+
+    async def account(self, account_id: str) -> AccountRecord | None: ...
+
+    async def save_token(self, token: TokenRecord, account: AccountRecord) -> None:
+        """Write a new token, and its account: a new one, or the plan and features of today."""
+        ...
+
+    async def token(self, token_id: str) -> tuple[TokenRecord, AccountRecord] | None:
+        """The token of this id, revoked and expired ones too, with its account."""
+        ...
+
+    async def tokens(self) -> Sequence[tuple[TokenRecord, AccountRecord]]:
+        """All, the oldest first."""
+        ...
+
+    async def revoke_tokens(self, name_or_id: str, at: int) -> Sequence[str]:
+        """Revoke the tokens of this name or id; gives the ids of those that weren't yet."""
+        ...
+
+    async def model_tokens(self, account: str, since: int) -> int:
+        """What the account's runs that were started since then took, in and out."""
+        ...
+
+    async def owners_of_open_runs(self, account: str) -> Sequence[str]:
+        """The process that runs it, for each of the account's runs that haven't ended."""
+        ...
+
+    async def claim_answer(self, claim: AnswerRecord, *, since: int) -> AnswerRecord | None:
+        """Keep the claim, unless one of the same account and key is there, which is given then.
+
+        Answers that were claimed before `since` are forgotten first.
+        """
+        ...
+
+    async def save_answer(self, answer: AnswerRecord) -> None:
+        """Bring a claim up to date, where it still is the same process's."""
+        ...
+
+    async def drop_answer(self, answer: AnswerRecord) -> None:
+        """Forget a claim, where it still is the same process's."""
         ...
 
     async def close(self) -> None: ...

@@ -67,6 +67,12 @@ _page = (
 )
 _run_by_id = select(schema.runs).where(_runs.id == bindparam("run"))
 _open_runs = select(schema.runs).where(_runs.ended_at.is_(None))
+_owners_of_open_runs = select(_runs.owner).where(
+    _runs.account == bindparam("of"), _runs.ended_at.is_(None)
+)
+_model_tokens = select(func.coalesce(func.sum(_runs.input_tokens + _runs.output_tokens), 0)).where(
+    _runs.account == bindparam("of"), _runs.started_at >= bindparam("since")
+)
 
 
 def create_run(connection: Connection, run: RunRecord) -> None:
@@ -117,6 +123,17 @@ def newest_runs(connection: Connection, limit: int, project: str | None) -> Sequ
 def open_runs(connection: Connection) -> Sequence[RunRecord]:
     """The runs that have not ended."""
     return [RunRecord(**row) for row in connection.execute(_open_runs).mappings()]
+
+
+def owners_of_open_runs(connection: Connection, account: str) -> Sequence[str]:
+    """The process of each of the account's runs that have not ended."""
+    return connection.scalars(_owners_of_open_runs, {"of": account}).all()
+
+
+def model_tokens(connection: Connection, account: str, since: int) -> int:
+    """What the account's runs that were started since then took, in and out."""
+    # PostgreSQL sums big integers up as a decimal.
+    return int(connection.scalars(_model_tokens, {"of": account, "since": since}).one())
 
 
 def interrupt(connection: Connection, orphans: Sequence[RunRecord]) -> Sequence[str]:

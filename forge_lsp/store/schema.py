@@ -34,6 +34,7 @@ runs = Table(
     Column("account", String, nullable=False),
     Index("runs_by_time", "started_at"),
     Index("runs_by_project", "project", "started_at"),
+    Index("runs_by_account", "account", "started_at"),
 )
 """Its columns are the fields of `ports.store.RunRecord`."""
 
@@ -95,3 +96,43 @@ messages = Table(
     Index("messages_by_conversation", "conversation", "id"),
 )
 """Conversations; within one, `id` rises in the order of its messages."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("plan", String, nullable=False),
+    Column("features", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""`features` are words with spaces between them, in order."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, ForeignKey("accounts.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+"""`hash` is the SHA-256 of the token, which itself is kept nowhere; `scopes` as `features`."""
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("owner", String, nullable=False),
+    Column("claimed_at", BigInteger, nullable=False),
+    Column("run_id", String),
+    Column("status", Integer),
+    Column("headers", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("answers_by_time", "claimed_at"),
+)
+"""Its columns are the fields of `ports.store.AnswerRecord`."""

@@ -16,8 +16,14 @@ from forge_lsp.changes.sets import ChangeSet
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded
 from forge_lsp.ports.model import Message
-from forge_lsp.ports.store import JournalEntry, RunRecord
-from forge_lsp.store import change_sets, conversations, journals, migrations
+from forge_lsp.ports.store import (
+    AccountRecord,
+    AnswerRecord,
+    JournalEntry,
+    RunRecord,
+    TokenRecord,
+)
+from forge_lsp.store import accounts, answers, change_sets, conversations, journals, migrations
 from forge_lsp.store.engine import default_url, lock_schema, make_engine, parse_url, prepare
 from forge_lsp.store.failures import explained
 
@@ -110,6 +116,46 @@ class SqlStore:
     async def messages(self, conversation: str, *, limit: int) -> Sequence[Message]:
         """The last `limit` messages, the oldest of them first."""
         return await self._read(conversations.last, conversation, limit)
+
+    async def account(self, account_id: str) -> AccountRecord | None:
+        """The account of this id."""
+        return await self._read(accounts.one_account, account_id)
+
+    async def save_token(self, token: TokenRecord, account: AccountRecord) -> None:
+        """Write a new token, and its account: a new one, or the plan and features of today."""
+        await self._write(accounts.save, token, account)
+
+    async def token(self, token_id: str) -> tuple[TokenRecord, AccountRecord] | None:
+        """The token of this id with its account."""
+        return await self._read(accounts.one_token, token_id)
+
+    async def tokens(self) -> Sequence[tuple[TokenRecord, AccountRecord]]:
+        """All, the oldest first."""
+        return await self._read(accounts.all_tokens)
+
+    async def revoke_tokens(self, name_or_id: str, at: int) -> Sequence[str]:
+        """Revoke the tokens of this name or id; gives the ids of those that weren't yet."""
+        return await self._write(accounts.revoke, name_or_id, at)
+
+    async def model_tokens(self, account: str, since: int) -> int:
+        """What the account's runs that were started since then took, in and out."""
+        return await self._read(journals.model_tokens, account, since)
+
+    async def owners_of_open_runs(self, account: str) -> Sequence[str]:
+        """The process that runs it, for each of the account's runs that haven't ended."""
+        return await self._read(journals.owners_of_open_runs, account)
+
+    async def claim_answer(self, claim: AnswerRecord, *, since: int) -> AnswerRecord | None:
+        """Keep the claim, or give the one that is there; forget those from before `since`."""
+        return await self._write(answers.claim, claim, since)
+
+    async def save_answer(self, answer: AnswerRecord) -> None:
+        """Bring a claim up to date, where it still is the same process's."""
+        await self._write(answers.save, answer)
+
+    async def drop_answer(self, answer: AnswerRecord) -> None:
+        """Forget a claim, where it still is the same process's."""
+        await self._write(answers.drop, answer)
 
     async def close(self) -> None:
         """Finish what is under way, then close every connection; what comes later is refused."""
