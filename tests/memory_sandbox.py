@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -27,6 +27,7 @@ from forge_lsp.ports.sandbox import (
     IsolationReport,
     LogLine,
     OutputSink,
+    PythonOutput,
     Sandbox,
     SandboxDiagnostic,
     StageSink,
@@ -285,6 +286,13 @@ class MemoryProvider:
 
     def __init__(self) -> None:
         self.made: list[MemorySandbox] = []
+        self.left: dict[str, MemorySandbox] = {}
+        """By their projects, those that another process has made and left."""
+        self.of_projects: dict[str, MemorySandbox] = {}
+        """By their projects, the last of those that were made here."""
+        self.python = asyncio.Event()
+        """Python runs once this is set; set from the start unless the test clears it."""
+        self.python.set()
         self.broken: ForgeError | None = None
         self.ends_at_once = False
 
@@ -295,7 +303,9 @@ class MemoryProvider:
     async def isolation(self) -> IsolationReport:
         return IsolationReport("full", "nothing runs here")
 
-    async def create(self, on_stage: StageSink, contents: Files | None = None) -> Sandbox:
+    async def create(
+        self, on_stage: StageSink, contents: Files | None = None, project: str = ""
+    ) -> Sandbox:
         if self.broken:
             raise self.broken
         on_stage("Making a sandbox...")
@@ -303,9 +313,43 @@ class MemoryProvider:
         if contents is not None:
             await _lay(sandbox, contents, on_stage)
         self.made.append(sandbox)
+        self.of_projects[project] = sandbox
         if self.ends_at_once:
             await sandbox.kill()
         return sandbox
+
+    async def reconnect(self, project: str, on_stage: StageSink) -> Sandbox | None:
+        if self.broken:
+            raise self.broken
+        sandbox = self.left.pop(project, None)
+        if sandbox is None or sandbox.is_killed:
+            return None
+        on_stage("Taking up a sandbox...")
+        self.made.append(sandbox)
+        return sandbox
+
+    async def run_python(self, project: str, code: str, on_stage: StageSink) -> PythonOutput:
+        """What each function of that name is called with: `print`, `warn`, `show` (text) and
+        `draw` (bytes), in code that is trusted to end."""
+        if self.broken:
+            raise self.broken
+        on_stage("Running Python...")
+        await self.python.wait()
+        said: dict[str, list[Any]] = {name: [] for name in ("print", "warn", "show", "draw")}
+        error = ""
+        try:
+            exec(code, {name: each.append for name, each in said.items()})
+        except Exception as raised:  # noqa: BLE001 - Whatever it is, it is the code's.
+            error = f"{type(raised).__name__}: {raised}"
+        return PythonOutput(
+            "".join(f"{each}\n" for each in said["print"]),
+            "".join(f"{each}\n" for each in said["warn"]),
+            tuple(said["show"]),
+            tuple(said["draw"]),
+            error,
+            f"Traceback:\n{error}" if error else "",
+            (),
+        )
 
     async def template(self) -> Mapping[ProjectPath, bytes]:
         return TEMPLATE

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from forge_lsp.actions.late import Late
-from forge_lsp.errors import NotFound
+from forge_lsp.actions.taking_up import match
+from forge_lsp.errors import ForgeError, NotFound
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import Sandbox, SandboxProvider, StageSink
 from forge_lsp.ports.workspace import Files
@@ -42,13 +43,15 @@ class Sandboxes:
         self.provider = provider
         self._known: dict[str, _Known] = {}
         self._making: dict[str, asyncio.Lock] = {}
+        self._asked: set[str] = set()
+        """The projects for which it is known whether an earlier process has left a sandbox."""
 
     async def create(
         self, account: str, project: str, on_stage: StageSink, contents: Files | None = None
     ) -> Sandbox:
         """Make a new one, which is the active one from then on; never ends another."""
         provider = await self.provider.get()
-        sandbox = await provider.create(on_stage, contents)
+        sandbox = await provider.create(on_stage, contents, project)
         self._known[sandbox.id] = _Known(sandbox, account, project, time.monotonic())
         return sandbox
 
@@ -77,7 +80,10 @@ class Sandboxes:
     async def ensure(
         self, account: str, project: str, contents: Files, on_stage: StageSink
     ) -> Sandbox:
-        """The workspace's own living sandbox, made and filled from `contents` where needed."""
+        """The workspace's own living sandbox, made and filled from `contents` where needed.
+
+        One that an earlier process has left is taken up, which is asked for once.
+        """
         async with self._making.setdefault(project, asyncio.Lock()):
             known = self._newest(account, project)
             if known is not None and await known.sandbox.is_alive():
@@ -86,6 +92,8 @@ class Sandboxes:
                 return known.sandbox
             if known is not None:
                 on_stage("The sandbox has ended; making a new one from the workspace...")
+            elif left := await self._take_up(account, project, contents, on_stage):
+                return left
             return await self.create(account, project, on_stage, contents)
 
     def remember(
@@ -135,6 +143,30 @@ class Sandboxes:
         if self.provider.opened is not None:
             await self.provider.opened.close()
 
+    async def _take_up(
+        self, account: str, project: str, contents: Files, on_stage: StageSink
+    ) -> Sandbox | None:
+        """None where nothing was left, or nothing that will do any more."""
+        if not project or project in self._asked:
+            return None
+        self._asked.add(project)
+        provider = await self.provider.get()
+        sandbox = None
+        try:
+            sandbox = await provider.reconnect(project, on_stage)
+            if sandbox is None:
+                return None
+            on_stage("Taking up the sandbox of an earlier session...")
+            if await match(sandbox, await provider.template(), contents, on_stage):
+                self._known[sandbox.id] = _Known(sandbox, account, project, time.monotonic())
+                return sandbox
+            on_stage("The project runs otherwise than it did then; making a new sandbox...")
+        except ForgeError as error:
+            on_stage(f"The sandbox of an earlier session can't be taken up: {error.message}")
+        if sandbox is not None:
+            await _end(sandbox)
+        return None
+
     def _newest(self, account: str | None, project: str | None) -> _Known | None:
         mine = [
             known
@@ -142,3 +174,10 @@ class Sandboxes:
             if account in (None, known.account) and project in (None, known.project)
         ]
         return max(mine, key=lambda known: known.used_at, default=None)
+
+
+async def _end(sandbox: Sandbox) -> None:
+    try:
+        await sandbox.kill()
+    except ForgeError as error:
+        log.warning("sandbox %s ends with its lease only: %s", sandbox.id, error.message)

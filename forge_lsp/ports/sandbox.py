@@ -82,6 +82,23 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PythonOutput:
+    """What a piece of Python gave, without control sequences."""
+
+    stdout: str
+    stderr: str
+    results: tuple[str, ...]
+    """The value of its last expression and all that it displayed, as text, in their order."""
+    charts: tuple[bytes, ...]
+    """The PNG of each picture among them."""
+    error: str
+    """The name and message of what it raised; empty where it ended well."""
+    traceback: str
+    left_out: tuple[str, ...]
+    """Sentences about what is not in here, being too much or too large."""
+
+
+@dataclass(frozen=True, slots=True)
 class IsolationReport:
     """How well this machine can confine a sandbox."""
 
@@ -197,11 +214,27 @@ class SandboxProvider(Protocol):
         """How well sandboxes are confined; looked at once, then remembered."""
         ...
 
-    async def create(self, on_stage: StageSink, contents: Files | None = None) -> Sandbox:
+    async def create(
+        self, on_stage: StageSink, contents: Files | None = None, project: str = ""
+    ) -> Sandbox:
         """A sandbox with its preview answering.
 
         It holds `contents` and runs as their package.json says; without one it is the template
         with `contents` laid over it. What can't be copied or installed is said and left out.
+        With a `project`, `reconnect` finds it once this process is dead.
+        """
+        ...
+
+    async def reconnect(self, project: str, on_stage: StageSink) -> Sandbox | None:
+        """The living sandbox that an earlier process of this user's made for the project and
+        left; None where there is none. It holds what that process had put into it."""
+        ...
+
+    async def run_python(self, project: str, code: str, on_stage: StageSink) -> PythonOutput:
+        """Run a piece of Python, which finds what earlier pieces of the project have defined.
+
+        That it raises something is part of the output. Whoever stops waiting ends it. Raises
+        `SandboxFailed` where Python can't be run here, or takes too long.
         """
         ...
 

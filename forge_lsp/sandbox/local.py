@@ -12,7 +12,7 @@ from typing import Any
 
 from forge_lsp.errors import IsolationUnavailable, SandboxFailed
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.sandbox import IsolationReport, Sandbox, StageSink
+from forge_lsp.ports.sandbox import IsolationReport, PythonOutput, Sandbox, StageSink
 from forge_lsp.ports.workspace import Files
 from forge_lsp.sandbox import own, source
 from forge_lsp.sandbox.browser import Browser
@@ -82,25 +82,42 @@ class LocalProvider:
         """How well sandboxes are confined; looked at once, then remembered."""
         return await self._confinement.report()
 
-    async def create(self, on_stage: StageSink, contents: Files | None = None) -> Sandbox:
+    async def create(
+        self, on_stage: StageSink, contents: Files | None = None, project: str = ""
+    ) -> Sandbox:
         """A sandbox with its preview answering: the template, with `contents` laid over it, or a
         project that runs by its own package.json.
 
         Raises `IsolationUnavailable` where this machine can't confine one, `SandboxFailed` where
         one can't be made.
         """
+        del project
         report = await self.isolation()
         if report.tier == "none":
             raise IsolationUnavailable(report.detail, remedy=report.remedy)
         if contents is None:
             return await self._pool.take(on_stage)
         template = await self.template()
-        project = await own.recognise(contents, template)
-        if project is not None:
-            return await self._make_own(project, contents, on_stage)
+        found = await own.recognise(contents, template)
+        if found is not None:
+            return await self._make_own(found, contents, on_stage)
         sandbox = await self._pool.take(on_stage)
         await lay_over(sandbox, template, contents, on_stage)
         return sandbox
+
+    async def reconnect(self, project: str, on_stage: StageSink) -> Sandbox | None:
+        """None: no sandbox on this machine outlives the process that made it."""
+        del project, on_stage
+        return None
+
+    async def run_python(self, project: str, code: str, on_stage: StageSink) -> PythonOutput:
+        """Raises `SandboxFailed`: there is no Python to run in a sandbox on this machine."""
+        del project, code, on_stage
+        raise SandboxFailed(
+            "Python runs in sandboxes at E2B only, and these are on this machine.",
+            remedy='Set sandbox.provider to "e2b" (FORGE_SANDBOX_PROVIDER) and E2B_API_KEY to a '
+            "key, then start the server again.",
+        )
 
     async def template(self) -> Mapping[ProjectPath, bytes]:
         """The source files that a new sandbox holds."""

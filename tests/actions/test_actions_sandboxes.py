@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 from action_world import PROJECT, a_world
-from memory_sandbox import MemoryProvider, MemorySandbox
+from memory_sandbox import TEMPLATE, MemoryProvider, MemorySandbox
 from memory_workspace import MemoryWorkspace
 
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.sandboxes import MAX_REMEMBERED_BYTES, Sandboxes
 from forge_lsp.actions.status import sentences, status
 from forge_lsp.actions.tokens import owner_token, same_token
-from forge_lsp.errors import NotFound, SandboxFailed, StoreFailed
+from forge_lsp.errors import NotFound, SandboxFailed, SandboxGone, StoreFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import SandboxProvider
 from forge_lsp.settings import Places, Settings, load
@@ -69,6 +69,108 @@ async def test_a_workspace_gets_one_sandbox_however_many_ask(
     assert provider.made[0].contents["a.ts"] == b"a\n"
     assert sandboxes.of_project(PROJECT) is found[0]
     assert sandboxes.of_project("file:///other") is None
+
+
+MANIFEST = b'{"name": "mine", "dependencies": {"react": "^19.0.0"}}'
+
+
+async def left_by_another(files: dict[str, bytes]) -> MemorySandbox:
+    """A sandbox as a process that has died since had filled it."""
+    earlier = MemoryProvider()
+    await earlier.create(ignore, MemoryWorkspace(files), PROJECT)
+    return earlier.made[0]
+
+
+async def test_a_sandbox_that_a_dead_process_left_is_taken_up_with_what_differs(
+    sandboxes: Sandboxes, provider: MemoryProvider
+) -> None:
+    left = await left_by_another({"package.json": MANIFEST, "a.ts": b"a\n", "gone.ts": b"x"})
+    left.contents |= {"package-lock.json": b"{}", ".next/trace": b"", "next-env.d.ts": b""}
+    provider.left[PROJECT] = left
+    manifest = b'{"name": "mine", "dependencies": {"react": "^19.0.0", "clsx": "^2.0.0"}}'
+    workspace = MemoryWorkspace({"package.json": manifest, "a.ts": b"changed\n", "b.ts": b"b\n"})
+    stages: list[str] = []
+    taken = await sandboxes.ensure("owner", PROJECT, workspace, stages.append)
+    assert taken is left
+    assert left.contents == {
+        "package.json": manifest,
+        "a.ts": b"changed\n",
+        "b.ts": b"b\n",
+        "package-lock.json": b"{}",
+        ".next/trace": b"",
+        "next-env.d.ts": b"",
+    }
+    assert left.installed == ["react@^19.0.0", "clsx@^2.0.0"]
+    assert "Taking up the sandbox of an earlier session..." in stages
+    assert sandboxes.of_project(PROJECT) is left
+    assert await sandboxes.ensure("owner", PROJECT, workspace, ignore) is left
+
+
+async def test_a_workspace_that_is_no_whole_app_gets_the_templates_files_back(
+    sandboxes: Sandboxes, provider: MemoryProvider
+) -> None:
+    left = await left_by_another({"notes.md": b"mine"})
+    left.contents |= {"src/App.tsx": b"BROKEN", "src/made.ts": b""}
+    provider.left[PROJECT] = left
+    workspace = MemoryWorkspace({"notes.md": b"mine"})
+    assert await sandboxes.ensure("owner", PROJECT, workspace, ignore) is left
+    assert left.contents == {**TEMPLATE, "notes.md": b"mine"}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b'{"name": "mine", "scripts": {"dev": "next dev"}, "dependencies": {"react": "^19.0.0"}}',
+        b'{"name": "mine", "dependencies": {"react": "^18.0.0"}}',
+        b'{"name": "mine"}',
+        b"no JSON",
+    ],
+)
+async def test_a_project_that_runs_otherwise_by_now_gets_a_new_sandbox(
+    sandboxes: Sandboxes, provider: MemoryProvider, manifest: bytes
+) -> None:
+    left = provider.left[PROJECT] = await left_by_another({"package.json": MANIFEST})
+    workspace = MemoryWorkspace({"package.json": manifest})
+    assert await sandboxes.ensure("owner", PROJECT, workspace, ignore) is not left
+    assert left.is_killed
+
+
+async def test_what_cannot_be_taken_up_is_told_and_another_is_made(
+    sandboxes: Sandboxes, provider: MemoryProvider
+) -> None:
+    left = provider.left[PROJECT] = await left_by_another({"package.json": MANIFEST})
+    left.install_failure = SandboxFailed("npm is broken.")
+    stages: list[str] = []
+    manifest = b'{"name": "mine", "dependencies": {"react": "^19.0.0", "clsx": "1"}}'
+    workspace = MemoryWorkspace({"package.json": manifest})
+    assert await sandboxes.ensure("owner", PROJECT, workspace, stages.append) is left
+    assert any("npm is broken." in each for each in stages)
+
+    class Ends(MemorySandbox):
+        async def files(self) -> list[ProjectPath]:
+            raise SandboxGone("It ended just now.")
+
+    other = "file:///other"
+    ending = provider.left[other] = Ends(7)
+    stages.clear()
+    made = await sandboxes.ensure("owner", other, workspace, stages.append)
+    assert made is not ending
+    assert ending.is_killed
+    assert any("It ended just now." in each for each in stages)
+
+
+async def test_what_was_left_is_asked_for_once_and_for_workspaces_only(
+    sandboxes: Sandboxes, provider: MemoryProvider
+) -> None:
+    workspace = MemoryWorkspace({"package.json": MANIFEST})
+    first = await sandboxes.ensure("owner", PROJECT, workspace, ignore)
+    provider.left[PROJECT] = await left_by_another({"package.json": MANIFEST})
+    provider.left[""] = await left_by_another({"package.json": MANIFEST})
+    await first.kill()
+    again = await sandboxes.ensure("owner", PROJECT, workspace, ignore)
+    assert again is provider.made[-1]
+    await sandboxes.ensure("owner", "", workspace, ignore)
+    assert set(provider.left) == {PROJECT, ""}
 
 
 async def test_a_replacement_holds_what_was_put_into_the_one_that_ended(

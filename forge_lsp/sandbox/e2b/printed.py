@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
 
 from e2b_code_interpreter import (  # pyright: ignore[reportMissingTypeStubs]
     ExecutionError,
@@ -10,6 +9,7 @@ from e2b_code_interpreter import (  # pyright: ignore[reportMissingTypeStubs]
     Result,
 )
 
+from forge_lsp.ports.sandbox import PythonOutput
 from forge_lsp.sandbox.e2b.commands import Recent
 from forge_lsp.sandbox.output import without_controls
 
@@ -27,23 +27,6 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 class TooMuch(Exception):
     """The code gives more than anybody could look at."""
-
-
-@dataclass(frozen=True, slots=True)
-class PythonOutput:
-    """What a piece of Python gave, without control sequences."""
-
-    stdout: str
-    stderr: str
-    results: tuple[str, ...]
-    """The value of its last expression and all that it displayed, as text, in their order."""
-    charts: tuple[bytes, ...]
-    """The PNG of each picture among them."""
-    error: str
-    """The name and message of what it raised; empty where it ended well."""
-    traceback: str
-    left_out: tuple[str, ...]
-    """Sentences about what is not in here, being too much or too large."""
 
 
 class Printed:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import aiohttp
 from e2b import AsyncSandbox, NotFoundException, SandboxInfo, SandboxQuery
@@ -12,17 +13,20 @@ from e2b_code_interpreter import (  # pyright: ignore[reportMissingTypeStubs]
     AsyncSandbox as CodeSandbox,
 )
 
-from forge_lsp.errors import ForgeError, NotFound
+from forge_lsp.errors import ForgeError, NotFound, SandboxGone
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.sandbox import IsolationReport, Sandbox, StageSink
+from forge_lsp.ports.sandbox import IsolationReport, PythonOutput, Sandbox, StageSink
 from forge_lsp.ports.workspace import Files
+from forge_lsp.processes import is_alive
 from forge_lsp.sandbox.contents import lay_over
 from forge_lsp.sandbox.e2b import terms
+from forge_lsp.sandbox.e2b.claims import Claims
 from forge_lsp.sandbox.e2b.cloud import template_name
 from forge_lsp.sandbox.e2b.instance import E2bSandbox, Surroundings
 from forge_lsp.sandbox.e2b.lease import duration_s
 from forge_lsp.sandbox.e2b.machines import Account, Machines
 from forge_lsp.sandbox.e2b.preview import open_session
+from forge_lsp.sandbox.e2b.python import Python
 from forge_lsp.sandbox.lease import Clock
 from forge_lsp.sandbox.own import recognise
 from forge_lsp.sandbox.template import template_files
@@ -37,7 +41,8 @@ class LeftSandbox:
 
     id: str
     process: str
-    """The id of the process that made it, which may have ended."""
+    """The process that made it and may have ended, as `this_process` named it."""
+    started_at: datetime
     is_paused: bool
 
 
@@ -50,6 +55,8 @@ class E2bProvider:
         self._settings: SandboxSettings = settings.sandbox
         self._clock = clock
         self._machines = Machines(settings.sandbox, places)
+        self._python = Python(settings, places, clock=clock)
+        self._claims = Claims(places.state / "e2b-claims")
         self._session: aiohttp.ClientSession | None = None
         self._sandboxes: dict[str, E2bSandbox] = {}
 
@@ -64,12 +71,11 @@ class E2bProvider:
         return IsolationReport("full", f"a virtual machine at E2B, which reaches {reach}")
 
     async def create(
-        self, on_stage: StageSink, contents: Files | None = None, *, project: str = ""
+        self, on_stage: StageSink, contents: Files | None = None, project: str = ""
     ) -> Sandbox:
         """A sandbox that holds the template and `contents`, with its preview answering.
 
-        `project` is the id by which `left` finds it again. Raises `SandboxFailed` where there is
-        no key, no template, or no sandbox to be had.
+        Raises `SandboxFailed` where there is no key, no template, or no sandbox to be had.
         """
         account = await self._machines.account()
         on_stage("Asking E2B for a sandbox...")
@@ -86,8 +92,8 @@ class E2bProvider:
         return sandbox
 
     async def left(self, project: str = "") -> Sequence[LeftSandbox]:
-        """The sandboxes that E2B still has of ours, those of other processes too; with `project`,
-        that one's only."""
+        """The sandboxes that E2B still has of ours, those of other processes too, the newest
+        first; with `project`, that one's only."""
         account = await self._machines.account()
         wanted = {terms.OWNER_LABEL: account.owner, terms.KIND_LABEL: terms.APP_KIND}
         if project:
@@ -96,17 +102,30 @@ class E2bProvider:
         found: list[SandboxInfo] = []
         while pages.has_next:
             found += await account.calls.make("listing sandboxes", pages.next_items)
-        return [
+        left = [
             LeftSandbox(
                 each.sandbox_id,
                 each.metadata.get(terms.PROCESS_LABEL, ""),
+                each.started_at,
                 each.state.value == "paused",
             )
             for each in found
         ]
+        return sorted(left, key=lambda each: each.started_at, reverse=True)
 
-    async def reconnect(self, sandbox_id: str, on_stage: StageSink) -> Sandbox:
-        """Take up a sandbox that an earlier process made; one that is paused goes on.
+    async def reconnect(self, project: str, on_stage: StageSink) -> Sandbox | None:
+        """The newest sandbox of the project whose maker is dead, and which no other process has
+        taken up since; None where there is none."""
+        for each in await self.left(project):
+            if await asyncio.to_thread(self._is_free, each):
+                try:
+                    return await self.take_up(each.id, on_stage)
+                except (NotFound, SandboxGone):
+                    log.info("sandbox %s has ended before it could be taken up", each.id)
+        return None
+
+    async def take_up(self, sandbox_id: str, on_stage: StageSink) -> Sandbox:
+        """Connect to a sandbox that an earlier process made; one that is paused goes on.
 
         Raises `NotFound` for one that isn't there, or is somebody else's.
         """
@@ -130,6 +149,10 @@ class E2bProvider:
         sdk = await calls.make("connecting to a sandbox", connect, on_stage)
         return await self._ready(sdk, account, on_stage)
 
+    async def run_python(self, project: str, code: str, on_stage: StageSink) -> PythonOutput:
+        """Run it in the project's own machine for Python, which is made where there is none."""
+        return await self._python.run(project, code, on_stage)
+
     async def template(self) -> Mapping[ProjectPath, bytes]:
         """The source files that a new sandbox holds."""
         files = await asyncio.to_thread(template_files)
@@ -138,6 +161,7 @@ class E2bProvider:
     async def close(self) -> None:
         """End every sandbox that it made; one that E2B can't be told of ends with its lease."""
         await self._machines.stop()
+        await self._python.close()
         ending = [each.end("Its server has ended.") for each in self._sandboxes.values()]
         for answer in await asyncio.gather(*ending, return_exceptions=True):
             if isinstance(answer, ForgeError):
@@ -145,8 +169,13 @@ class E2bProvider:
             elif isinstance(answer, BaseException):
                 log.error("a sandbox's end broke", exc_info=answer)
         await self._machines.close()
+        await asyncio.to_thread(self._claims.give_back)
         if self._session is not None:
             await self._session.close()
+
+    def _is_free(self, left: LeftSandbox) -> bool:
+        """Whether it is ours from now on; its maker, or another process, may be using it."""
+        return not is_alive(left.process) and self._claims.take(left.id)
 
     async def _fill(self, sandbox: E2bSandbox, contents: Files, on_stage: StageSink) -> None:
         template = await self.template()

@@ -1,6 +1,7 @@
 // Unpacks the archive "$1.tar" and puts its files in place, each at once: those below `put` over
-// those of the app; those that `gone` names, with a NUL after each, are taken away. Prints each
-// that can't be, as its name, a NUL, the error's code and a NUL.
+// those of the app, but for those that are there already, which are left alone: a file that is put
+// again is news to the dev server. Those that `gone` names, with a NUL after each, are taken away.
+// Prints each that can't be, as its name, a NUL, the error's code and a NUL.
 import { spawnSync } from "node:child_process";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -28,6 +29,16 @@ function take(path) {
   rmSync(place);
 }
 
+function isSame(given, place) {
+  try {
+    const found = lstatSync(place);
+    if (!found.isFile() || found.size !== lstatSync(given).size) return false;
+    return readFileSync(given).equals(readFileSync(place));
+  } catch {
+    return false;
+  }
+}
+
 function put(folder) {
   for (const entry of readdirSync(join(draft, "put", folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
@@ -35,9 +46,10 @@ function put(folder) {
       put(path);
     } else {
       attempt(path, () => {
-        const place = join("app", path);
+        const [given, place] = [join(draft, "put", path), join("app", path)];
+        if (isSame(given, place)) return;
         mkdirSync(dirname(place), { recursive: true });
-        renameSync(join(draft, "put", path), place);
+        renameSync(given, place);
       });
     }
   }

@@ -17,14 +17,14 @@ from e2b_code_interpreter import (  # pyright: ignore[reportMissingTypeStubs]
 )
 
 from forge_lsp.errors import ForgeError, InvalidRequest, NotFound, SandboxFailed, SandboxGone
-from forge_lsp.ports.sandbox import StageSink
+from forge_lsp.ports.sandbox import PythonOutput, StageSink
 from forge_lsp.sandbox.e2b import terms
 from forge_lsp.sandbox.e2b.calls import Calls
 from forge_lsp.sandbox.e2b.failures import brief, is_passing
 from forge_lsp.sandbox.e2b.lease import CloudLease
 from forge_lsp.sandbox.e2b.life import Life
 from forge_lsp.sandbox.e2b.machines import Machines
-from forge_lsp.sandbox.e2b.printed import Printed, PythonOutput, TooMuch
+from forge_lsp.sandbox.e2b.printed import Printed, TooMuch
 from forge_lsp.sandbox.lease import Clock
 from forge_lsp.settings import Places, SandboxSettings, Settings
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from e2b import ALL_TRAFFIC, SandboxLifecycle, SandboxNetworkOpts
 
+from forge_lsp.processes import this_process
 from forge_lsp.sandbox.e2b.installs import registry_url
 from forge_lsp.settings import SandboxSettings
 
@@ -37,7 +38,7 @@ def lifecycle(settings: SandboxSettings) -> SandboxLifecycle:
 
 def labels(owner: str, project: str, kind: str = APP_KIND) -> dict[str, str]:
     """By which it is found again; `project` may be empty."""
-    found = {OWNER_LABEL: owner, PROCESS_LABEL: str(os.getpid()), KIND_LABEL: kind}
+    found = {OWNER_LABEL: owner, PROCESS_LABEL: this_process(), KIND_LABEL: kind}
     return found | ({PROJECT_LABEL: project_label(owner, project)} if project else {})
 
 

@@ -1,21 +1,26 @@
 """The provider at E2B: what it asks for, what it finds again, and that it leaves nothing."""
 
 import asyncio
-import os
 import shutil
 import subprocess
 import sys
+from asyncio.subprocess import Process
 from pathlib import Path
 
 import msgspec
 import pytest
-from e2b_double import E2bDouble
+from e2b_double import DOMAIN, E2bDouble
 from e2b_machine import Template
+from project_files import Contents
 from sandbox_contract import APP, Folder, until
 
+from forge_lsp.actions.late import Late
+from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.app import open_engine
 from forge_lsp.errors import NotFound, SandboxFailed, SandboxGone, WorkspaceRefused
 from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.sandbox import SandboxProvider
+from forge_lsp.processes import this_process
 from forge_lsp.sandbox.e2b.provider import E2bProvider
 from forge_lsp.sandbox.e2b.python import Python
 from forge_lsp.settings import Places, SandboxSettings, Settings
@@ -42,7 +47,7 @@ async def test_a_sandbox_is_asked_for_with_what_the_settings_say(
     assert body["timeout"] == 1980
     assert body["metadata"] == {
         "forge-lsp-owner": owner,
-        "forge-lsp-process": str(os.getpid()),
+        "forge-lsp-process": this_process(),
         "forge-lsp-kind": "app",
     }
     assert body["network"] == {"allowOut": ["registry.npmjs.org"], "denyOut": ["0.0.0.0/0"]}
@@ -81,20 +86,142 @@ async def test_after_a_restart_sandboxes_are_found_and_taken_up_again(
         left = await second.left()
         assert {each.id for each in left} == {each.id for each in made}
         assert [each.id for each in left if each.is_paused] == [made[1].id]
-        assert {each.process for each in left} == {str(os.getpid())}
-        again = await second.reconnect(made[0].id, print)
-        assert again is await second.reconnect(made[0].id, print)
+        assert {each.process for each in left} == {this_process()}
+        again = await second.take_up(made[0].id, print)
+        assert again is await second.take_up(made[0].id, print)
         assert again.url == made[0].url
         assert await again.read(APP) == b"from before"
-        paused = await second.reconnect(made[1].id, print)
+        paused = await second.take_up(made[1].id, print)
         assert await paused.read(APP) == b"export default 1;\n"
         with pytest.raises(NotFound):
-            await second.reconnect("iunknown", print)
+            await second.take_up("iunknown", print)
     finally:
         await second.close()
     assert set(double.sandboxes) == {made[2].id}
     await first.close()
     assert double.sandboxes == {}
+
+
+PROJECT = "file:///home/me/shop"
+CRASH = """
+import asyncio, os, signal, sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from forge_lsp.settings import Places, SandboxSettings, Secret, Settings
+from forge_lsp.sandbox.e2b.provider import E2bProvider
+from project_files import Contents
+
+async def main():
+    settings = SandboxSettings(
+        provider="e2b", e2b_api_key=Secret({key!r}), e2b_domain={domain!r},
+        e2b_preview_url="http://{{port}}-{{id}}.{{domain}}/", e2b_template="bare",
+    )
+    provider = E2bProvider(Settings(sandbox=settings), Places(*map(Path, {places!r})))
+    sandbox = await provider.create(print, Contents({files!r}), {project!r})
+    print("made", sandbox.id, flush=True)
+    {then}
+
+asyncio.run(main())
+"""
+DIE = "os.kill(os.getpid(), signal.SIGKILL)"
+WHOLE = {"package.json": b'{"name": "shop"}', "index.html": b"<p>"}
+MOST_REQUESTS = 15
+LIVE_ON = "sys.stdin.read()"
+
+
+async def another_process(double: E2bDouble, places: Places, then: str) -> Process:
+    """One that makes a sandbox for the project, says its id, and then does `then`."""
+    code = CRASH.format(
+        path=[str(Path(__file__).parents[3]), str(Path(__file__).parents[1])],
+        key=double.key,
+        domain=DOMAIN,
+        places=[str(places.config), str(places.state), str(places.cache)],
+        files={**WHOLE, "a.txt": b"a", "b.txt": b"b"},
+        project=PROJECT,
+        then=then,
+    )
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=pipe, stdout=pipe)
+
+
+async def id_said(process: Process) -> str:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if line.startswith(b"made "):
+            return line.split()[1].decode()
+    raise AssertionError("no sandbox was made")
+
+
+async def test_the_sandbox_of_a_process_that_crashed_is_taken_up_and_holds_the_workspace(
+    provider: E2bProvider, double: E2bDouble, places: Places
+) -> None:
+    process = await another_process(double, places, DIE)
+    made = await id_said(process)
+    assert await process.wait() == -9
+    assert set(double.sandboxes) == {made}
+
+    async def get() -> SandboxProvider:
+        return provider
+
+    sandboxes = Sandboxes(Late(get))
+    workspace = Contents({**WHOLE, "a.txt": b"changed", "c.txt": b"c"})
+    home = double.sandboxes[made].machine.home
+    untouched = (home / "app/index.html").stat().st_ino
+    double.faults.asked.clear()
+    sandbox = await sandboxes.ensure("owner", PROJECT, workspace, print)
+    assert sandbox.id == made
+    assert len(double.faults.asked) < MOST_REQUESTS, double.faults.asked
+    assert (home / "app/a.txt").read_bytes() == b"changed"
+    assert (home / "app/c.txt").read_bytes() == b"c"
+    assert not (home / "app/b.txt").exists()
+    assert (home / "app/index.html").stat().st_ino == untouched
+    assert set(double.sandboxes) == {made}
+    await sandboxes.close()
+    assert double.sandboxes == {}
+    assert list((places.state / "e2b-claims").iterdir()) == []
+
+
+async def test_a_sandbox_whose_maker_lives_is_left_to_it(
+    provider: E2bProvider, double: E2bDouble, places: Places
+) -> None:
+    process = await another_process(double, places, LIVE_ON)
+    try:
+        made = await id_said(process)
+        assert await provider.reconnect(PROJECT, print) is None
+    finally:
+        process.kill()
+        await process.wait()
+    assert await provider.reconnect("file:///home/me/blog", print) is None
+    taken = await provider.reconnect(PROJECT, print)
+    assert taken is not None
+    assert taken.id == made
+
+
+async def test_of_two_processes_one_takes_up_what_was_left(
+    provider: E2bProvider, e2b_settings: SandboxSettings, double: E2bDouble, places: Places
+) -> None:
+    process = await another_process(double, places, DIE)
+    made = await id_said(process)
+    await process.wait()
+    other = E2bProvider(Settings(sandbox=e2b_settings), places)
+    try:
+        both = await asyncio.gather(
+            provider.reconnect(PROJECT, print), other.reconnect(PROJECT, print)
+        )
+        (taken,) = [each for each in both if each]
+        assert taken.id == made
+    finally:
+        await other.close()
+
+
+async def test_a_sandbox_that_ended_before_it_was_taken_up_is_none(
+    provider: E2bProvider, double: E2bDouble, places: Places
+) -> None:
+    process = await another_process(double, places, DIE)
+    await id_said(process)
+    await process.wait()
+    double.fault(r"POST /v2/sandboxes/\w+/connect", status=404)
+    assert await provider.reconnect(PROJECT, print) is None
 
 
 async def test_a_projects_sandboxes_are_found_by_it_and_its_name_is_told_to_nobody(
@@ -117,7 +244,7 @@ async def test_pythons_sandboxes_are_no_previews_to_take_up(
         await python.run("one", "1", print)
         assert await provider.left() == []
         with pytest.raises(NotFound):
-            await provider.reconnect(double.one().id, print)
+            await provider.take_up(double.one().id, print)
     finally:
         await python.close()
 
@@ -153,7 +280,7 @@ async def test_somebody_elses_sandboxes_are_not_seen(
     try:
         assert await other.left() == []
         with pytest.raises(NotFound, match="of yours"):
-            await other.reconnect(mine.id, print)
+            await other.take_up(mine.id, print)
     finally:
         await other.close()
     assert await mine.is_alive()
