@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.tokens import owner_token
 from forge_lsp.app import open_engine
@@ -21,12 +22,17 @@ from forge_lsp.settings import HttpSettings, Places, Settings
 
 log = logging.getLogger(__name__)
 
+DRAIN_TIMEOUT_S = 8.0
+"""How long runs may take to end by themselves once the server is told to end; `docker stop` gives
+ten seconds. Being told a second time ends it at once."""
 END_TIMEOUT_S = 0.8
 """How long each of the two, the API and the engine, may take to close."""
 
 
 async def serve(settings: Settings, places: Places) -> None:
     """Serve until SIGINT or SIGTERM. One line on stdout tells when and where it is ready.
+
+    Then no new run is taken, and those under way have `DRAIN_TIMEOUT_S` to end by themselves.
 
     Raises `InvalidRequest` for a bind that isn't safe, `PortTaken`, `StoreFailed`.
     """
@@ -42,10 +48,36 @@ async def serve(settings: Settings, places: Places) -> None:
                     sys.stdout.write(json.dumps(line) + "\n")
                     sys.stdout.flush()
                     await end.wait()
+                    end.clear()
+                    doorway.drain()
+                    await _drained(engine, end)
             finally:
                 await _within(END_TIMEOUT_S, doorway.close(), "the HTTP API")
         finally:
             await _within(END_TIMEOUT_S, engine.close(), "the engine")
+
+
+async def _drained(engine: Engine, told_again: asyncio.Event) -> None:
+    """Wait for the runs under way, but neither long nor against whoever is in a hurry."""
+    if engine.runs.under_way == 0:
+        return
+    log.info("waiting for %d runs to end; another signal ends them now", engine.runs.under_way)
+    ending = asyncio.create_task(_runs_ended(engine), name="draining")
+    hurry = asyncio.create_task(told_again.wait(), name="second signal")
+    waits = (ending, hurry)
+    await asyncio.wait(waits, timeout=DRAIN_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.wait(waits)
+    if engine.runs.under_way:
+        log.warning("%d runs did not end in time and are cancelled", engine.runs.under_way)
+
+
+async def _runs_ended(engine: Engine) -> None:
+    while (run := engine.runs.newest()) is not None:
+        await run.finished()
+        # It is still among those under way until its task has taken its last step.
+        await asyncio.sleep(0)
 
 
 def _token(settings: Settings, places: Places) -> str | None:

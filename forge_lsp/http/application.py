@@ -1,16 +1,19 @@
 """The one application: its routes, and what every request passes through."""
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-import forge_lsp
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.late import Late
-from forge_lsp.http import generation, runs, sandboxes
+from forge_lsp.http import correlation, generation, metrics, operations, runs, sandboxes
 from forge_lsp.http.access import Access
 from forge_lsp.http.attendance import Attendance
-from forge_lsp.http.failures import explain_failures, json_answer
+from forge_lsp.http.draining import DRAIN, Drain, refuse_new_work
+from forge_lsp.http.failures import explain_failures
 from forge_lsp.http.guard import add_request_id, guard, identify
-from forge_lsp.http.state import ATTENDANCE, ENGINE, SETTINGS, STREAMS, engine_of
+from forge_lsp.http.metrics import METRICS, count_requests, make_metrics
+from forge_lsp.http.observing import Observer
+from forge_lsp.http.state import ATTENDANCE, ENGINE, REQUEST_ID, SETTINGS, STREAMS
 from forge_lsp.http.streams import Streams
 from forge_lsp.settings import HttpSettings
 
@@ -25,30 +28,54 @@ ROUTES = (
     web.post("/api/packages/install", sandboxes.install_packages),
     web.get("/v1/runs/{id}", runs.get),
     web.post("/v1/runs/{id}/cancel", runs.cancel),
+    web.get("/metrics", metrics.answer),
 )
+OPEN_ROUTES = (
+    web.get("/api/health", operations.health),
+    web.get("/api/ready", operations.ready),
+)
+"""What is answered without a token."""
+
+OBSERVER = web.AppKey("observer", Observer)
 
 
 def build(engine: Late[Engine], access: Access, settings: HttpSettings) -> web.Application:
     """The application; the engine opens with the first request and is not closed with it."""
     app = web.Application(
-        middlewares=[identify, explain_failures, guard(access)],
+        middlewares=[
+            identify,
+            correlate,
+            count_requests,
+            explain_failures,
+            guard(access),
+            refuse_new_work,
+        ],
         client_max_size=settings.body_limit_bytes,
     )
-    app[ENGINE] = engine
+    app[METRICS] = make_metrics()
+    app[OBSERVER] = Observer(app[METRICS], engine)
+    app[ENGINE] = app[OBSERVER].observed()
     app[SETTINGS] = settings
     app[STREAMS] = Streams(settings)
     app[ATTENDANCE] = Attendance()
-    app.add_routes([web.get("/api/health", health), *ROUTES])
-    app.on_response_prepare.append(add_request_id)
+    app[DRAIN] = Drain()
+    app.add_routes([*OPEN_ROUTES, *ROUTES])
+    app.on_response_prepare.extend([add_request_id, app[OBSERVER].follow])
+    app.on_startup.append(_start_observing)
     app.on_shutdown.append(_end_streams)
-    app.on_cleanup.append(_end_attendance)
+    app.on_cleanup.extend([_end_attendance, _end_observing])
     return app
 
 
-async def health(request: web.Request) -> web.Response:
-    """GET /api/health: whether the engine is open, which is to say, whether the store works."""
-    await engine_of(request)
-    return json_answer({"success": True, "status": "ok", "version": forge_lsp.__version__})
+@web.middleware
+async def correlate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let every line of the log that comes of this request name it."""
+    correlation.belongs_to(request[REQUEST_ID])
+    return await handler(request)
+
+
+async def _start_observing(app: web.Application) -> None:
+    app[OBSERVER].start()
 
 
 async def _end_streams(app: web.Application) -> None:
@@ -57,3 +84,7 @@ async def _end_streams(app: web.Application) -> None:
 
 async def _end_attendance(app: web.Application) -> None:
     await app[ATTENDANCE].close()
+
+
+async def _end_observing(app: web.Application) -> None:
+    await app[OBSERVER].close()

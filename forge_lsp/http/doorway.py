@@ -34,6 +34,7 @@ class Doorway:
         self._token = token
         self._listening: socket.socket | None = None
         self._starting: asyncio.Task[Server] | None = None
+        self._is_draining = False
 
     def open(self) -> str:
         """Listen; gives the URL. Raises `PortTaken` where that can't be, and `InvalidRequest`
@@ -46,6 +47,12 @@ class Doorway:
         asyncio.get_running_loop().add_reader(listening, self._knocked, listening, access)
         return f"http://{bracketed(host)}:{port}"
 
+    def drain(self) -> None:
+        """Go on listening, and answer whatever would begin something with 503."""
+        self._is_draining = True
+        if self._starting is not None and _is_well(self._starting):
+            self._starting.result().drain()
+
     async def close(self) -> None:
         """Stop listening, and end the server if it was started."""
         if self._listening is None:
@@ -54,7 +61,7 @@ class Doorway:
         asyncio.get_running_loop().remove_reader(listening)
         if self._starting is not None:
             await asyncio.wait([self._starting])
-            if self._starting.exception() is None:
+            if _is_well(self._starting):
                 await self._starting.result().close()
         listening.close()
 
@@ -68,7 +75,14 @@ class Doorway:
     async def _start(self, listening: socket.socket, access: Access) -> "Server":
         # Importing aiohttp takes a while, during which the event loop has others to serve.
         module = await asyncio.to_thread(importlib.import_module, "forge_lsp.http.server")
-        return await module.Server.start(self._engine, access, self._settings, listening)
+        server = await module.Server.start(self._engine, access, self._settings, listening)
+        if self._is_draining:
+            server.drain()
+        return server
+
+
+def _is_well(starting: "asyncio.Task[Server]") -> bool:
+    return starting.done() and not starting.cancelled() and starting.exception() is None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.late import Late
 from forge_lsp.http.access import Access
 from forge_lsp.http.application import build
+from forge_lsp.http.draining import DRAIN
 from forge_lsp.settings import HttpSettings
 
 SHUTDOWN_TIMEOUT_S = 1.0
@@ -41,6 +42,10 @@ class Server:
         await runner.setup()
         await web.SockSite(runner, listening).start()
         return cls(runner)
+
+    def drain(self) -> None:
+        """Take nothing new from now on; what is under way goes on."""
+        self._runner.app[DRAIN].begin()
 
     async def close(self) -> None:
         """Stop listening, end the streams with a last word, and wait for them for a moment."""

@@ -56,10 +56,10 @@ async def test_an_engine_that_does_not_open_is_explained_and_tried_again(tmp_pat
         doorway = Doorway(Late(open_at_the_second_try), HttpSettings(), TOKEN)
         url = doorway.open()
         try:
-            async with api.client.get(f"{url}/api/health") as response:
+            async with api.client.get(f"{url}/api/ready") as response:
                 assert response.status == 503
                 assert (await response.json())["error"].startswith("The database can't be opened.")
-            async with api.client.get(f"{url}/api/health") as response:
+            async with api.client.get(f"{url}/api/ready") as response:
                 assert response.status == 200
         finally:
             await doorway.close()

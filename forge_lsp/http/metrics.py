@@ -1,0 +1,111 @@
+"""GET /metrics: what Prometheus counts of this process, without a word of anybody's content."""
+
+import time
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
+
+UNKNOWN_ROUTE = "unknown"
+"""The label of what no route answers: paths are the client's words, of which there is no end."""
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_LONG_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_SHORT_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Every metric of one application, in a registry of its own."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    request_seconds: Histogram
+    streams: Gauge
+    runs_started: Counter
+    runs_finished: Counter
+    runs_under_way: Gauge
+    run_seconds: Histogram
+    events: Counter
+    model_seconds: Histogram
+    model_first_word_seconds: Histogram
+    model_retries: Counter
+    model_errors: Counter
+    tokens: Counter
+    cost: Counter
+    sandboxes_ready: Counter
+    loop_lag_seconds: Histogram
+
+
+METRICS = web.AppKey("metrics", Metrics)
+
+
+def make_metrics() -> Metrics:
+    """All of them, at zero."""
+    registry = CollectorRegistry()
+
+    def counter(name: str, what: str, *labels: str) -> Counter:
+        return Counter(f"forge_{name}", what, labels, registry=registry)
+
+    def gauge(name: str, what: str) -> Gauge:
+        return Gauge(f"forge_{name}", what, registry=registry)
+
+    def seconds(name: str, what: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"forge_{name}", what, labels, registry=registry, buckets=buckets)
+
+    return Metrics(
+        registry=registry,
+        requests=counter("http_requests", "Requests answered.", "method", "route", "status"),
+        request_seconds=seconds(
+            "http_request_seconds", "How long answers took, streams to their end.", _LONG_S, "route"
+        ),
+        streams=gauge("http_streams", "Streams that are open."),
+        runs_started=counter("runs_started", "Runs asked for over HTTP.", "kind"),
+        runs_finished=counter("runs_finished", "Such runs that have ended.", "kind", "outcome"),
+        runs_under_way=gauge("runs_under_way", "Runs under way, whoever asked for them."),
+        run_seconds=seconds("run_seconds", "How long runs took.", _LONG_S, "kind"),
+        events=counter("events", "Events in the journals of these runs.", "type"),
+        model_seconds=seconds(
+            "model_seconds", "How long the model's replies took, to their end.", _LONG_S, "purpose"
+        ),
+        model_first_word_seconds=seconds(
+            "model_first_word_seconds", "How long until a reply began.", _LONG_S, "purpose"
+        ),
+        model_retries=counter("model_retries", "Requests to the model that were sent again."),
+        model_errors=counter("model_errors", "Replies that failed or broke off.", "code"),
+        tokens=counter("tokens", "Tokens by what they were counted as.", "kind"),
+        cost=counter("cost_usd", "What the model took, where its price is known."),
+        sandboxes_ready=counter("sandboxes_ready", "Sandboxes whose preview came to answer.", "by"),
+        loop_lag_seconds=seconds(
+            "loop_lag_seconds", "How late the event loop was, looked at regularly.", _SHORT_S
+        ),
+    )
+
+
+async def answer(request: web.Request) -> web.Response:
+    """GET /metrics, in Prometheus' text format."""
+    metrics = request.app[METRICS]
+    return web.Response(
+        body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_1_0_0}
+    )
+
+
+@web.middleware
+async def count_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count the answer by its route; one that its client didn't wait for counts as 499."""
+    metrics = request.app[METRICS]
+    route, began, status = _route(request), time.monotonic(), "499"
+    try:
+        response = await handler(request)
+        status = str(response.status)
+        return response
+    finally:
+        method = request.method if request.method in _METHODS else "other"
+        metrics.requests.labels(method, route, status).inc()
+        metrics.request_seconds.labels(route).observe(time.monotonic() - began)
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else UNKNOWN_ROUTE
