@@ -8,6 +8,7 @@ from lsprotocol import types
 
 from forge_lsp.lsp.comments import Instruction, instructions_in
 from forge_lsp.lsp.documents import lines_of_document
+from forge_lsp.lsp.python_commands import is_python
 from forge_lsp.lsp.session import Session
 
 if TYPE_CHECKING:
@@ -220,6 +221,8 @@ def _source(session: Session, uri: str) -> Iterator[_Offer]:
         arguments = {"prompt": document.source, "textDocument": {"uri": uri}}
         yield _offer(title, SOURCE, "forge.generate", arguments)
     engine = session.late.opened
+    if engine is not None and engine.settings.sandbox.provider == "e2b":
+        yield from _run(session, uri)
     if not session.folders:
         title = "Forge: set up a workspace"
     elif engine is not None and engine.settings.provider == "demo":
@@ -227,3 +230,9 @@ def _source(session: Session, uri: str) -> Iterator[_Offer]:
     else:
         return
     yield _Offer(title, SOURCE, types.Command(title, "forge.status"))
+
+
+def _run(session: Session, uri: str) -> Iterator[_Offer]:
+    if session.folder_of(uri) and is_python(session, uri):
+        arguments = {"textDocument": {"uri": uri}}
+        yield _offer("Forge: run in the sandbox", SOURCE, "forge.sandbox.run", arguments)

@@ -124,6 +124,12 @@ class SandboxLog(_Arguments, frozen=True):
     text_document: Document | None = None
 
 
+class PythonFile(_Arguments, frozen=True):
+    """forge.sandbox.run: the file named, else the active one."""
+
+    text_document: Document | None = None
+
+
 class Packages(_Arguments, frozen=True):
     """forge.packages.install."""
 

@@ -13,6 +13,7 @@ from forge_lsp.lsp import (
     arguments,
     fix_commands,
     generation_commands,
+    python_commands,
     review_commands,
     run_commands,
     sandbox_commands,
@@ -73,6 +74,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "forge.sandbox.logs": Command(
             sandbox_commands.logs, arguments.SandboxLog, '{"after": 0, "limit": 500}'
+        ),
+        "forge.sandbox.run": Command(
+            python_commands.run, arguments.PythonFile, '{"textDocument": {"uri": "file:///…"}}'
         ),
         "forge.sandbox.kill": Command(sandbox_commands.kill, arguments.SandboxNamed, _SANDBOX),
         "forge.sandbox.open": Command(

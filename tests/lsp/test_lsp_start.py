@@ -75,13 +75,14 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
             "forge.sandbox.files",
             "forge.sandbox.diagnostics",
             "forge.sandbox.logs",
+            "forge.sandbox.run",
             "forge.sandbox.kill",
             "forge.sandbox.open",
             "forge.packages.install",
         ],
         "workDoneProgress": True,
     }
-    assert len(COMMANDS) == 19
+    assert len(COMMANDS) == 20
     assert capabilities["codeActionProvider"]["codeActionKinds"] == [
         "refactor.rewrite.forge",
         "refactor.rewrite.forge.review",
