@@ -1,14 +1,22 @@
-"""The token by which the machine's owner is known over HTTP."""
+"""The tokens by which people and programs are known over HTTP.
+
+The owner's lies in a file of theirs. Of every other the store has the hash alone: a token holds
+32 random bytes, so a plain SHA-256 tells nothing of it.
+"""
 
 import hmac
 import os
+import re
 import secrets
+from hashlib import sha256
 from pathlib import Path
 
 from forge_lsp.errors import StoreFailed
 from forge_lsp.settings import Places, Settings
 
 TOKEN_BYTES = 32
+ID_BYTES = 6
+_MADE = re.compile(r"forge-([0-9a-f]{12})-[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 def owner_token(settings: Settings, places: Places) -> str:
@@ -28,6 +36,23 @@ def owner_token(settings: Settings, places: Places) -> str:
 def same_token(given: str, known: str) -> bool:
     """Compared in a time that doesn't tell how much of it is right."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), known.encode())
+
+
+def make_token() -> tuple[str, str]:
+    """A new token, and the id that stands in it for people to tell it by."""
+    token_id = secrets.token_hex(ID_BYTES)
+    return f"forge-{token_id}-{secrets.token_urlsafe(TOKEN_BYTES)}", token_id
+
+
+def id_in(token: str) -> str | None:
+    """The id of a token that `make_token` may have made."""
+    found = _MADE.fullmatch(token)
+    return found and found[1]
+
+
+def hash_of(token: str) -> str:
+    """What the store keeps of it."""
+    return sha256(token.encode()).hexdigest()
 
 
 def _read(path: Path) -> str:

@@ -11,9 +11,10 @@ from forge_lsp.http.attendance import Attendance
 from forge_lsp.http.draining import DRAIN, Drain, refuse_new_work
 from forge_lsp.http.failures import explain_failures
 from forge_lsp.http.guard import add_request_id, guard, identify
+from forge_lsp.http.limits import limit_rates, limit_runs
 from forge_lsp.http.metrics import METRICS, count_requests, make_metrics
 from forge_lsp.http.observing import Observer
-from forge_lsp.http.state import ATTENDANCE, ENGINE, REQUEST_ID, SETTINGS, STREAMS
+from forge_lsp.http.state import ATTENDANCE, ENGINE, REQUEST_ID, SETTINGS, STREAMS, run_began
 from forge_lsp.http.streams import Streams
 from forge_lsp.settings import HttpSettings
 
@@ -49,6 +50,8 @@ def build(engine: Late[Engine], access: Access, settings: HttpSettings) -> web.A
             explain_failures,
             guard(access),
             refuse_new_work,
+            limit_rates(),
+            limit_runs(),
         ],
         client_max_size=settings.body_limit_bytes,
     )
@@ -60,7 +63,7 @@ def build(engine: Late[Engine], access: Access, settings: HttpSettings) -> web.A
     app[ATTENDANCE] = Attendance()
     app[DRAIN] = Drain()
     app.add_routes([*OPEN_ROUTES, *ROUTES])
-    app.on_response_prepare.extend([add_request_id, app[OBSERVER].follow])
+    app.on_response_prepare.extend([add_request_id, run_began, app[OBSERVER].follow])
     app.on_startup.append(_start_observing)
     app.on_shutdown.append(_end_streams)
     app.on_cleanup.extend([_end_attendance, _end_observing])

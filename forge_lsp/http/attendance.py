@@ -17,13 +17,21 @@ class Attendance:
     """Watches runs that were asked for over HTTP; each has a task, which ends with the run."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Run] = {}
+        """Each with the run that it watches."""
 
     def watch(self, runs: Runs, run: Run, grace_s: float) -> None:
         """Cancel the run once it has had no listener for `grace_s` seconds."""
         task = asyncio.create_task(_attend(runs, run, grace_s), name=f"attendance of {run.id}")
-        self._tasks.add(task)
+        self._tasks[task] = run
         task.add_done_callback(self._ended)
+
+    def active(self, account: str) -> int:
+        """How many of the account's runs are under way here."""
+        # Who has heard a run's last word may start another in its place.
+        return sum(
+            run.record.account == account and not run.is_finished for run in self._tasks.values()
+        )
 
     async def close(self) -> None:
         """Stop watching; the runs go on."""
@@ -34,7 +42,7 @@ class Attendance:
             await asyncio.wait(tasks)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
         if not task.cancelled() and (error := task.exception()):
             log.error("%s broke", task.get_name(), exc_info=error)
 

@@ -58,17 +58,18 @@ async def explain_failures(request: web.Request, handler: Handler) -> web.Stream
     except ForgeError as error:
         status = _STATUSES.get(error.code, 500)
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 429 else {}
-        return _answer(request, status, _sentence(error, status), headers)
+        return _answer(request, status, _sentence(error, status), headers, _V1_CODES.get(status))
     except web.HTTPException as error:
         # aiohttp begins its own texts with the status, which stands in the answer already.
         text = (error.text or error.reason).removeprefix(f"{error.status}: ")
         kept = ("Allow", "WWW-Authenticate", "Retry-After")
         headers = {name: error.headers[name] for name in kept if name in error.headers}
-        return _answer(request, error.status, text, headers)
+        code = getattr(error, "v1_code", _V1_CODES.get(error.status))
+        return _answer(request, error.status, text, headers, code)
     except Exception:
         # A fault of ours is answered as one; the log has the rest.
         log.exception("request %s failed", request[REQUEST_ID])
-        return _answer(request, 500, INTERNAL_ERROR, {})
+        return _answer(request, 500, INTERNAL_ERROR, {}, None)
 
 
 def _sentence(error: ForgeError, status: int) -> str:
@@ -77,10 +78,17 @@ def _sentence(error: ForgeError, status: int) -> str:
 
 
 def _answer(
-    request: web.Request, status: int, message: str, headers: Mapping[str, str]
+    request: web.Request,
+    status: int,
+    message: str,
+    headers: Mapping[str, str],
+    code: str | None,
 ) -> web.Response:
     if request.path.startswith("/v1/"):
-        body: object = {"error": _v1_error(request, status, message)}
+        error = _v1_error(request[REQUEST_ID], status, message, code)
+        if "Retry-After" in headers:
+            error["retryAfterMs"] = int(headers["Retry-After"]) * 1000
+        body: object = {"error": error}
     elif request.path.startswith("/api/fragments"):
         body = {"error": message}
     else:
@@ -100,14 +108,11 @@ def json_answer(
     )
 
 
-def _v1_error(request: web.Request, status: int, message: str) -> dict[str, object]:
+def _v1_error(request_id: str, status: int, message: str, code: str | None) -> dict[str, object]:
     family = "invalid_request_error" if status < 500 else "api_error"
-    error: dict[str, object] = {
-        "code": _V1_CODES.get(status, "invalid_request" if status < 500 else "internal_error"),
+    return {
+        "code": code or ("invalid_request" if status < 500 else "internal_error"),
         "message": message,
         "type": _V1_TYPES.get(status, family),
-        "requestId": request[REQUEST_ID],
+        "requestId": request_id,
     }
-    if status == 429:
-        error["retryAfterMs"] = RETRY_AFTER_S * 1000
-    return error

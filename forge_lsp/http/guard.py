@@ -1,36 +1,46 @@
-"""What every request passes before anything else: its id, its host, its origin, its token."""
+"""What every request passes before anything else: its id, its host, its origin, its token.
+
+What the token's account then may ask for is told by `needs`; how much of it, by `limits`.
+"""
 
 import logging
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from forge_lsp.actions.engine import OWNER
-from forge_lsp.actions.tokens import same_token
+from forge_lsp.actions.accounts import THE_OWNER, Caller, recognize
+from forge_lsp.actions.tokens import id_in, same_token
 from forge_lsp.http.access import Access
-from forge_lsp.http.state import ACCOUNT, REQUEST_ID
+from forge_lsp.http.denials import ExpiredToken, MissingScope, ProRequired, Unauthorized
+from forge_lsp.http.needs import Needs, needs_of
+from forge_lsp.http.state import CALLER, REQUEST_ID, engine_of
 
 log = logging.getLogger(__name__)
 
-OPEN_PATHS = frozenset({"/api/health"})
-"""What may be asked without a token."""
+_TOKEN_NAMES = frozenset({"token", "access_token", "auth_token", "authorization", "api_key"})
+"""Names under which clients put a token into a URL, where logs and histories keep it."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def guard(access: Access) -> Middleware:
     """Refuses whom `access` doesn't let in."""
+    logging.getLogger("aiohttp.server").addFilter(_without_headers)
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         _check_host(access, request.headers.getall(hdrs.HOST, ()))
         _check_origin(access, request.headers.getall(hdrs.ORIGIN, ()))
-        if request.path not in OPEN_PATHS:
-            _check_token(access, request.headers.getall(hdrs.AUTHORIZATION, ()))
-        request[ACCOUNT] = OWNER
+        needs = needs_of(request)
+        if needs is None or not needs.is_open:
+            _check_query(request.query.keys())
+            given = request.headers.getall(hdrs.AUTHORIZATION, ())
+            request[CALLER] = await _caller(access, given, request)
+            _check_rights(request[CALLER], needs)
         return await handler(request)
 
     return check
@@ -57,6 +67,13 @@ async def add_request_id(request: web.Request, response: web.StreamResponse) -> 
     response.headers["X-Request-Id"] = request[REQUEST_ID]
 
 
+def _without_headers(record: logging.LogRecord) -> bool:
+    """aiohttp logs the header that it can't read, which may be the one with the token."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+    return True
+
+
 def _check_host(access: Access, hosts: Sequence[str]) -> None:
     if len(hosts) != 1 or hosts[0].lower() not in access.hosts:
         raise web.HTTPMisdirectedRequest(
@@ -69,9 +86,34 @@ def _check_origin(access: Access, origins: Sequence[str]) -> None:
         raise web.HTTPForbidden(text="Requests from that origin are not allowed")
 
 
-def _check_token(access: Access, given: Sequence[str]) -> None:
+def _check_query(names: Iterable[str]) -> None:
+    if any(name.lower() in _TOKEN_NAMES for name in names):
+        raise Unauthorized
+
+
+async def _caller(access: Access, given: Sequence[str], request: web.Request) -> Caller:
     if access.token is None:
-        return
+        return THE_OWNER
     scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not same_token(token.strip(), access.token):
-        raise web.HTTPUnauthorized(text="Unauthorized", headers={"WWW-Authenticate": "Bearer"})
+    token = token.strip()
+    if scheme.lower() != "bearer":
+        raise Unauthorized
+    if same_token(token, access.token):
+        return THE_OWNER
+    # Whoever guesses doesn't get as far as the store with what can't be a token.
+    if id_in(token) is None:
+        raise Unauthorized
+    recognized = await recognize((await engine_of(request)).store, token)
+    if recognized.caller is None:
+        raise ExpiredToken if recognized.is_expired else Unauthorized
+    return recognized.caller
+
+
+def _check_rights(caller: Caller, needs: Needs | None) -> None:
+    # Where there is no such route, whoever is known is told so.
+    if needs is None:
+        return
+    if not caller.may(needs.scopes):
+        raise MissingScope(needs.scopes)
+    if needs.feature is not None and not caller.has(needs.feature):
+        raise ProRequired

@@ -1,0 +1,60 @@
+"""What each route asks of whoever calls it: the one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from aiohttp import hdrs, web
+
+from forge_lsp.ports.store import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a route asks of its caller."""
+
+    scopes: tuple[Scope, ...]
+    """One of these; none: it is answered without a token."""
+    feature: str | None = None
+    starts_run: bool = False
+    asks_model: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is answered without a token."""
+        return not self.scopes
+
+
+_OPEN = Needs(())
+_UNDECLARED = Needs(("admin",))
+"""A route that somebody forgot here is for those who may do everything."""
+
+NEEDS: Mapping[tuple[str, str], Needs] = MappingProxyType(
+    {
+        ("GET", "/api/health"): _OPEN,
+        ("GET", "/api/ready"): _OPEN,
+        ("GET", "/docs"): _OPEN,
+        ("GET", "/openapi.json"): _OPEN,
+        ("GET", "/metrics"): Needs(("read",)),
+        ("POST", "/api/generate/stream"): Needs(("generate",), starts_run=True, asks_model=True),
+        ("POST", "/api/apply/stream"): Needs(("sandbox",), starts_run=True),
+        ("POST", "/api/sandbox/create"): Needs(("sandbox",)),
+        ("GET", "/api/sandbox/status"): Needs(("read",)),
+        ("GET", "/api/sandbox/files"): Needs(("read",)),
+        ("POST", "/api/sandbox/diagnostics"): Needs(("sandbox",)),
+        ("POST", "/api/sandbox/kill"): Needs(("sandbox",)),
+        ("POST", "/api/packages/install"): Needs(("sandbox",)),
+        ("GET", "/v1/runs/{id}"): Needs(("read",)),
+        ("POST", "/v1/runs/{id}/cancel"): Needs(("generate", "sandbox")),
+    }
+)
+"""By method and path, as the route is declared; HEAD is as GET."""
+
+
+def needs_of(request: web.Request) -> Needs | None:
+    """What the request's route asks for; None where there is no such route."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return None
+    method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
+    return NEEDS.get((method, resource.canonical), _UNDECLARED)
