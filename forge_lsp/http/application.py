@@ -11,6 +11,7 @@ from forge_lsp.http.attendance import Attendance
 from forge_lsp.http.draining import DRAIN, Drain, refuse_new_work
 from forge_lsp.http.failures import explain_failures
 from forge_lsp.http.guard import add_request_id, guard, identify
+from forge_lsp.http.idempotency import answer_once
 from forge_lsp.http.limits import limit_rates, limit_runs
 from forge_lsp.http.metrics import METRICS, count_requests, make_metrics
 from forge_lsp.http.observing import Observer
@@ -51,6 +52,7 @@ def build(engine: Late[Engine], access: Access, settings: HttpSettings) -> web.A
             guard(access),
             refuse_new_work,
             limit_rates(),
+            answer_once(),
             limit_runs(),
         ],
         client_max_size=settings.body_limit_bytes,
