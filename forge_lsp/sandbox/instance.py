@@ -60,7 +60,8 @@ class LocalSandbox:
         self._relay = relay
         self._shared = shared
         self._writer = Writer(folder, shared.confinement.owner())
-        self._programs = Programs(shared.confinement, folder, shared.limits)
+        toolbox = shared.installer.manager.program.toolbox
+        self._programs = Programs(shared.confinement, folder, shared.limits, toolbox)
         self._diagnosis = Diagnosis(self._subject)
         places = OriginalPlaces(f"{folder.name}.localhost", server.get, self._read_own)
         self._page_errors = PageErrors(places, server.log, server.news)

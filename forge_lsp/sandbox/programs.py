@@ -24,6 +24,8 @@ class Programs:
     confinement: Confinement
     folder: Path
     limits: Limits
+    toolbox: Path | None
+    """What the project's package manager is in, where the machine has none."""
 
     async def run(self, command: Sequence[str], on_output: OutputSink, timeout_s: float) -> int:
         """The exit code, or 128 and the signal that ended it.
@@ -60,7 +62,11 @@ class Programs:
 
     async def _spawn(self, argv: Sequence[str], environment: dict[str, str]) -> Confined:
         return await self.confinement.spawn(
-            argv, directory=self.folder, environment=environment, limits=self.limits
+            argv,
+            directory=self.folder,
+            environment=environment,
+            limits=self.limits,
+            toolbox=self.toolbox,
         )
 
 
