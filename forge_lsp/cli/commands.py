@@ -1,25 +1,22 @@
 """The commands: their names, options and help."""
 
-import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import forge_lsp
 from forge_lsp.cli.logs import DEFAULT_LEVEL, start_logging
+from forge_lsp.cli.signals import run_to_end
 from forge_lsp.cli.terminal import plain_console
+from forge_lsp.cli.tokens import token_app
 
 if TYPE_CHECKING:
     from forge_lsp.cli.doctor import Finding
-
-T = TypeVar("T")
-
-INTERRUPTED = 130
 
 
 class LogLevel(StrEnum):
@@ -54,7 +51,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-token_app = typer.Typer(no_args_is_help=True, help="The token that HTTP clients authenticate with.")
 app.add_typer(token_app, name="token")
 e2b_app = typer.Typer(no_args_is_help=True, help="Sandboxes in E2B's cloud.")
 app.add_typer(e2b_app, name="e2b")
@@ -149,7 +145,7 @@ def serve(
     changed = {name: value for name, value in given.items() if value is not None}
     http = msgspec.structs.replace(settings.http, **changed)
     settings = msgspec.structs.replace(settings, http=http)
-    _run(serve_until_told(settings, Places.find()))
+    run_to_end(serve_until_told(settings, Places.find()))
 
 
 @e2b_app.command("build-template", epilog="Example:  E2B_API_KEY=… forge-lsp e2b build-template")
@@ -159,18 +155,8 @@ def e2b_build_template() -> None:
     from forge_lsp.settings import load
 
     settings, _ = load()
-    name = _run(build_template(settings, lambda stage: typer.echo(stage, err=True)))
+    name = run_to_end(build_template(settings, lambda stage: typer.echo(stage, err=True)))
     typer.echo(f"The template {name} is built. Set FORGE_SANDBOX_PROVIDER=e2b to use it.")
-
-
-@token_app.command("show", epilog="Example:  TOKEN=$(forge-lsp token show)")
-def token_show() -> None:
-    """Print the owner's token; it is made on first use."""
-    from forge_lsp.actions.tokens import owner_token
-    from forge_lsp.settings import Places, load
-
-    settings, _ = load()
-    typer.echo(owner_token(settings, Places.find()))
 
 
 @app.command(epilog="Example:  forge-lsp runs --limit 5")
@@ -196,7 +182,7 @@ def runs(
         else:
             console.print("There are no runs yet. Try: forge-lsp demo --once")
 
-    _run(recent())
+    run_to_end(recent())
 
 
 @app.command(epilog="Example:  forge-lsp doctor --json")
@@ -212,7 +198,7 @@ def doctor(
     from forge_lsp.settings import Places, load
 
     settings, _ = load()
-    findings = _run(examine(settings, Places.find()))
+    findings = run_to_end(examine(settings, Places.find()))
     if as_json:
         document = {
             "ok": can_work(findings),
@@ -248,7 +234,7 @@ def demo(
     """
     from forge_lsp.cli.demo import tour
 
-    _run(tour.give(plain_console(), prompt or tour.PROMPT, keep=keep, once=once))
+    run_to_end(tour.give(plain_console(), prompt or tour.PROMPT, keep=keep, once=once))
 
 
 def _print_findings(findings: "Sequence[Finding]") -> None:
@@ -266,13 +252,6 @@ def _log_as(level: LogLevel | None, file: Path | None) -> None:
     """As the command's own options want it; those before the command hold where it has none."""
     if level or file:
         start_logging(level or DEFAULT_LEVEL, file)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def _address(text: str, option: str) -> tuple[str, int]:

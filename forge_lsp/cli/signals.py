@@ -2,8 +2,23 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import typer
+
+T = TypeVar("T")
+
+INTERRUPTED = 130
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` comes to; being interrupted ends the command with 130 and without a trace."""
+    try:
+        return asyncio.run(work)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @asynccontextmanager
