@@ -5,7 +5,7 @@ from aiohttp.typedefs import Handler
 
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.late import Late
-from forge_lsp.http import correlation, generation, metrics, operations, runs, sandboxes
+from forge_lsp.http import correlation, docs, generation, metrics, operations, runs, sandboxes
 from forge_lsp.http.access import Access
 from forge_lsp.http.attendance import Attendance
 from forge_lsp.http.draining import DRAIN, Drain, refuse_new_work
@@ -35,6 +35,8 @@ ROUTES = (
 OPEN_ROUTES = (
     web.get("/api/health", operations.health),
     web.get("/api/ready", operations.ready),
+    web.get("/openapi.json", docs.openapi),
+    web.get("/docs", docs.page),
 )
 """What is answered without a token."""
 
@@ -65,6 +67,7 @@ def build(engine: Late[Engine], access: Access, settings: HttpSettings) -> web.A
     app[ATTENDANCE] = Attendance()
     app[DRAIN] = Drain()
     app.add_routes([*OPEN_ROUTES, *ROUTES])
+    docs.add_document(app)
     app.on_response_prepare.extend([add_request_id, run_began, app[OBSERVER].follow])
     app.on_startup.append(_start_observing)
     app.on_shutdown.append(_end_streams)

@@ -15,11 +15,12 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 from pydantic_core import from_json
 
 from forge_lsp.errors import InvalidRequest
 from forge_lsp.http.state import SETTINGS
-from forge_lsp.paths import ProjectPath
+from forge_lsp.paths import MAX_PATH_BYTES, ProjectPath
 
 INVALID_JSON = "Invalid JSON body"
 MAX_CONVERSATION_CHARACTERS = 200
@@ -37,8 +38,16 @@ def _path(value: object) -> ProjectPath:
     return ProjectPath.parse(value)
 
 
-Path = Annotated[ProjectPath, PlainValidator(_path, json_schema_input_type=str)]
+_PATH_SCHEMA: JsonDict = {"format": "project-path", "maxLength": MAX_PATH_BYTES, "minLength": 1}
+Path = Annotated[
+    ProjectPath,
+    PlainValidator(
+        _path, json_schema_input_type=Annotated[str, Field(json_schema_extra=_PATH_SCHEMA)]
+    ),
+]
 """A path as a client writes it; `PathRefused` passes through pydantic as it is."""
+Package = Annotated[str, Field(min_length=1, json_schema_extra={"format": "npm-package"})]
+"""A package by `name` or `name@range`; the sandbox says which ones it won't take."""
 
 
 def _few(files: object) -> object:
@@ -50,7 +59,13 @@ def _few(files: object) -> object:
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel, extra="ignore")
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        alias_generator=to_camel,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
 
     required: ClassVar[Mapping[str, str]] = {}
     """By field: the contract's sentence for its being absent."""
@@ -63,28 +78,60 @@ class RecentMessage(_Body):
     """An earlier turn that the client remembers."""
 
     role: Literal["user", "assistant"]
+    """Who said it."""
     content: str
+    """What was said."""
 
 
 class GenerateContext(_Body):
     """What the model should know."""
 
     files: Annotated[dict[Path, str] | None, BeforeValidator(_few)] = None
+    """The project's files by their path; for an edit, instead of the sandbox's."""
     manifest: dict[str, Any] | None = None
     """A package.json."""
     recent_messages: list[RecentMessage] | None = Field(default=None, max_length=MAX_MESSAGES)
+    """The conversation so far, the oldest message first; the last 20 are used."""
+
+
+_NAMES_WHAT_TO_EDIT: JsonDict = {
+    "anyOf": [
+        {"properties": {"isEdit": {"enum": [False, None]}}},
+        {
+            "properties": {"sandboxId": {"type": "string", "minLength": 1}},
+            "required": ["sandboxId"],
+        },
+        {
+            "properties": {
+                "context": {
+                    "type": "object",
+                    "properties": {"files": {"type": "object"}},
+                    "required": ["files"],
+                }
+            },
+            "required": ["context"],
+        },
+    ]
+}
 
 
 class GenerateBody(_Body):
     """POST /api/generate/stream."""
 
+    model_config = ConfigDict(json_schema_extra=_NAMES_WHAT_TO_EDIT)
+
     required = {"prompt": "Prompt is required"}
 
-    prompt: str = Field(min_length=1)
+    prompt: str = Field(min_length=1, json_schema_extra={"pattern": r"\S"})
+    """What to make, or what to change."""
     is_edit: bool | None = None
+    """Change what exists; then `sandboxId` or `context.files` must be given."""
     sandbox_id: str | None = None
+    """Whose files are edited."""
     conversation_id: str | None = Field(default=None, max_length=MAX_CONVERSATION_CHARACTERS)
+    """Its earlier messages are context, and this turn is stored in it."""
     context: GenerateContext | None = None
+    """What the model should know."""
 
     @property
     def files(self) -> Mapping[ProjectPath, str] | None:
@@ -102,7 +149,9 @@ class FileBody(_Body):
     """A whole file."""
 
     path: Path
+    """Where it goes, relative to the project."""
     content: str
+    """All of it."""
 
 
 class ApplyBody(_Body):
@@ -111,20 +160,25 @@ class ApplyBody(_Body):
     required = {"files": "Files are required"}
 
     files: list[FileBody] = Field(min_length=1, max_length=MAX_FILES)
-    packages: list[str] | None = Field(default=None, max_length=MAX_PACKAGES)
+    """What to put into the sandbox."""
+    packages: list[Package] | None = Field(default=None, max_length=MAX_PACKAGES)
+    """What to install before that, by `name` or `name@range`."""
     sandbox_id: str | None = None
+    """None: the active one, which was created or used last."""
 
 
 class SandboxBody(_Body):
     """POST /api/sandbox/diagnostics."""
 
     sandbox_id: str | None = None
+    """None: the active one, which was created or used last."""
 
 
 class KillBody(_Body):
     """POST /api/sandbox/kill. Nothing but leaving the id out means all of them."""
 
     sandbox_id: str = Field(default="", min_length=1)
+    """Left out: all of this account's."""
 
 
 class InstallBody(_Body):
@@ -132,8 +186,10 @@ class InstallBody(_Body):
 
     required = {"packages": "Packages array is required"}
 
-    packages: list[str] = Field(min_length=1, max_length=MAX_PACKAGES)
+    packages: list[Package] = Field(min_length=1, max_length=MAX_PACKAGES)
+    """npm packages by `name` or `name@range`."""
     sandbox_id: str | None = None
+    """None: the active one, which was created or used last."""
 
 
 async def read_body(request: web.Request, body: type[BodyT]) -> BodyT:
