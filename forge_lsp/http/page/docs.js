@@ -19,7 +19,7 @@ function prose(text) {
 }
 
 function table(heads, rows) {
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": heads.join(", ") },
+  return make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": heads.join(", ") },
     make("table", {},
       make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
       make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, ...[cell].flat())))))));
