@@ -128,7 +128,9 @@ def list_all(
 
 @token_app.command("revoke", epilog="Example:  forge-lsp token revoke ci")
 def revoke(
-    token: Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="A token's name or id.")],
+    token: Annotated[
+        str, typer.Argument(metavar="NAME_OR_ID", help="A token's name or id, or the token.")
+    ],
 ) -> None:
     """Let a token count no more, at once and for good; of a name, all that bear it."""
     from forge_lsp.actions.accounts import revoke_tokens

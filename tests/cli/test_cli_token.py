@@ -109,6 +109,14 @@ def test_a_token_is_revoked_by_its_id(tmp_path: Path) -> None:
     assert "token list" in again.stderr
 
 
+def test_a_token_that_leaked_is_revoked_by_itself_and_not_repeated(tmp_path: Path) -> None:
+    token = create(tmp_path, "--name", "ci")
+    first, second = (run(tmp_path, "token", "revoke", token) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 1)
+    assert token not in first.stdout + second.stdout + second.stderr
+    assert [each["state"] for each in listed(tmp_path)] == ["revoked"]
+
+
 @pytest.mark.parametrize(
     "options",
     [

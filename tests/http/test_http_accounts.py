@@ -266,3 +266,20 @@ async def test_what_can_not_be_a_token_costs_the_store_nothing(api: Api) -> None
         assert status == 401
     status, _ = await api.get(STATUS, headers={"Authorization": f"Bearer {make_token()[0]}"})
     assert status == 503
+
+
+@pytest.mark.parametrize(
+    "query", ["%ff=%fe", "token", "=&&=", "a" * 4000, "%00=%00", "TOKEN=", "x=%E2%80%AE", "\ud83d"]
+)
+async def test_no_query_breaks_the_server(api: Api, query: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    text, _ = await create_token(api.engine.store, TokenRequest("ci"))
+    head = f"GET {STATUS}?{query} HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nConnection: close\r\n"
+    request = f"{head}Authorization: Bearer {text}\r\n\r\n"
+    writer.write(request.encode("utf-8", "surrogatepass"))
+    try:
+        async with asyncio.timeout(10):
+            status = int((await reader.read()).split(maxsplit=2)[1])
+    finally:
+        writer.close()
+    assert status in (400, 401, 404)
