@@ -99,7 +99,8 @@ async def create_token(store: Store, asked: TokenRequest) -> tuple[str, TokenRec
 async def revoke_tokens(store: Store, name_or_id: str) -> Sequence[str]:
     """Revoke the tokens of this name or id, at once and in all processes; gives their ids.
 
-    A token itself will do, too: whoever found one that leaked has no more. Raises `NotFound` where there is none that wasn't revoked before.
+    A token itself will do, too: whoever found one that leaked has no more. Raises `NotFound`
+    where there is none that wasn't revoked before.
     """
     name_or_id = id_in(name_or_id) or name_or_id
     revoked = await store.revoke_tokens(name_or_id, _now())
