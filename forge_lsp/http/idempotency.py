@@ -180,6 +180,7 @@ async def _answer_again(
     request: web.Request, engine: Engine, known: AnswerRecord
 ) -> web.StreamResponse:
     if known.run_id is not None:
+        await _check_readable(engine, known.run_id)
         resource = request.match_info.route.resource
         rendering, heartbeat = STREAMED[resource.canonical if resource else ""]
         journal = engine.runs.subscribe(known.run_id)
@@ -189,3 +190,11 @@ async def _answer_again(
     headers = msgspec.json.decode(known.headers, type=dict[str, str])
     status = known.status or 200
     return web.Response(body=known.body, status=status, headers={**headers, REPLAYED: "true"})
+
+
+async def _check_readable(engine: Engine, run_id: str) -> None:
+    """Raises `Conflict` for a run under way in another process, which can't be followed here."""
+    run = await engine.runs.record(run_id)
+    is_here = run.outcome is not None or run.owner == this_process()
+    if not is_here and is_alive(run.owner):
+        raise Conflict(f"The run {run_id} is still under way in another server; ask that one")

@@ -190,6 +190,23 @@ async def test_what_a_dead_process_left_unanswered_is_done(api: Api, tmp_path: P
     assert len(api.provider.made) == 2
 
 
+async def test_a_run_that_goes_on_elsewhere_is_not_called_interrupted(
+    api: Api, tmp_path: Path
+) -> None:
+    run_id, _ = await said(api, GENERATE, PROMPT, key())
+    stat = Path("/proc/1/stat").read_text()  # noqa: ASYNC240  It is in memory.
+    owner = f"1:{stat.rpartition(')')[2].split()[19]}"
+    another = await open_store(default_url(Places.find(tmp_path)))
+    with another._engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE runs SET outcome = NULL, ended_at = NULL, owner = ?", (owner,)
+        )
+    await another.close()
+    status, answer = await api.post(GENERATE, PROMPT, headers=key())
+    assert status == 409
+    assert run_id in answer["error"]
+
+
 async def test_after_a_day_a_key_is_new(api: Api, tmp_path: Path) -> None:
     _, first = await api.post(CREATE, headers=key())
     another = await open_store(default_url(Places.find(tmp_path)))
