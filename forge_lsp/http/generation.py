@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from forge_lsp.actions.apply import ApplyRequest, apply
-from forge_lsp.actions.engine import Engine
+from forge_lsp.actions.engine import OWNER, Engine
 from forge_lsp.actions.generate import generate
 from forge_lsp.actions.packages import PACKAGE_JSON
 from forge_lsp.actions.request import GenerateRequest
@@ -32,7 +32,7 @@ async def generate_stream(request: web.Request) -> web.StreamResponse:
         source=_source(engine, account, body),
         is_edit=bool(body.is_edit),
         recent=[Message(message.role, message.content) for message in recent or ()],
-        conversation=body.conversation_id or None,
+        conversation=_conversation(account, body.conversation_id),
         account=account,
     )
     run = await generate(engine, asked)
@@ -52,6 +52,13 @@ async def apply_stream(request: web.Request) -> web.StreamResponse:
     )
     run = await apply(engine, asked)
     return await _stream(request, engine, run, ApplyRendering(), None)
+
+
+def _conversation(account: str, named: str | None) -> str | None:
+    """An account's own, whatever others call theirs; the owner's are the editor's, too."""
+    if not named:
+        return None
+    return named if account == OWNER else f"account:{account}/{named}"
 
 
 def _source(engine: Engine, account: str, body: GenerateBody) -> Files:

@@ -48,9 +48,9 @@ class Api:
         async with self.client.get(path, **options) as response:
             return response.status, await response.json()
 
-    async def stream(self, path: str, body: Any) -> list[dict[str, Any]]:
+    async def stream(self, path: str, body: Any, **options: Any) -> list[dict[str, Any]]:
         """Every event of a stream that is answered well."""
-        async with self.client.post(path, json=body) as response:
+        async with self.client.post(path, json=body, **options) as response:
             assert response.status == 200, await response.text()
             return payloads(await response.read())
 

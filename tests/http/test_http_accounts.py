@@ -226,6 +226,18 @@ async def _statuses(api: Api, sandbox: str, run_id: str, headers: Mapping[str, s
     return found
 
 
+async def test_a_conversation_is_its_accounts_own(api: Api) -> None:
+    ann, ben = await token(api, "ann"), await token(api, "ben")
+    asked = {**PROMPT, "conversationId": "conv_1"}
+    for headers in (ann, ben, None):
+        await api.stream("/api/generate/stream", asked, headers=headers)
+    kept = {
+        name: [each.text for each in await api.engine.store.messages(name, limit=9)]
+        for name in ("account:ann/conv_1", "account:ben/conv_1", "conv_1")
+    }
+    assert [len(messages) for messages in kept.values()] == [2, 2, 2]
+
+
 async def test_an_account_keeps_its_plan_unless_a_token_is_made_with_another(api: Api) -> None:
     store = api.engine.store
     await create_token(store, TokenRequest("a", account="team"))
