@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
 UNKNOWN_ROUTE = "unknown"
 """The label of what no route answers: paths are the client's words, of which there is no end."""
+SANDBOX_CREATE = "/api/sandbox/create"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _LONG_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _SHORT_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -22,7 +23,6 @@ class Metrics:
     registry: CollectorRegistry
     requests: Counter
     request_seconds: Histogram
-    streams: Gauge
     runs_started: Counter
     runs_finished: Counter
     runs_under_way: Gauge
@@ -34,6 +34,7 @@ class Metrics:
     model_errors: Counter
     tokens: Counter
     cost: Counter
+    sandboxes_created: Counter
     sandboxes_ready: Counter
     loop_lag_seconds: Histogram
 
@@ -48,9 +49,6 @@ def make_metrics() -> Metrics:
     def counter(name: str, what: str, *labels: str) -> Counter:
         return Counter(f"forge_{name}", what, labels, registry=registry)
 
-    def gauge(name: str, what: str) -> Gauge:
-        return Gauge(f"forge_{name}", what, registry=registry)
-
     def seconds(name: str, what: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"forge_{name}", what, labels, registry=registry, buckets=buckets)
 
@@ -60,10 +58,11 @@ def make_metrics() -> Metrics:
         request_seconds=seconds(
             "http_request_seconds", "How long answers took, streams to their end.", _LONG_S, "route"
         ),
-        streams=gauge("http_streams", "Streams that are open."),
         runs_started=counter("runs_started", "Runs asked for over HTTP.", "kind"),
         runs_finished=counter("runs_finished", "Such runs that have ended.", "kind", "outcome"),
-        runs_under_way=gauge("runs_under_way", "Runs under way, whoever asked for them."),
+        runs_under_way=Gauge(
+            "forge_runs_under_way", "Runs under way, whoever asked for them.", registry=registry
+        ),
         run_seconds=seconds("run_seconds", "How long runs took.", _LONG_S, "kind"),
         events=counter("events", "Events in the journals of these runs.", "type"),
         model_seconds=seconds(
@@ -76,7 +75,8 @@ def make_metrics() -> Metrics:
         model_errors=counter("model_errors", "Replies that failed or broke off.", "code"),
         tokens=counter("tokens", "Tokens by what they were counted as.", "kind"),
         cost=counter("cost_usd", "What the model took, where its price is known."),
-        sandboxes_ready=counter("sandboxes_ready", "Sandboxes whose preview came to answer.", "by"),
+        sandboxes_created=counter("sandboxes_created", "Sandboxes made when asked for one."),
+        sandboxes_ready=counter("sandboxes_ready", "Runs that got a sandbox to show their app in."),
         loop_lag_seconds=seconds(
             "loop_lag_seconds", "How late the event loop was, looked at regularly.", _SHORT_S
         ),
@@ -103,6 +103,8 @@ async def count_requests(request: web.Request, handler: Handler) -> web.StreamRe
     finally:
         method = request.method if request.method in _METHODS else "other"
         metrics.requests.labels(method, route, status).inc()
+        if route == SANDBOX_CREATE and status == "200":
+            metrics.sandboxes_created.inc()
         metrics.request_seconds.labels(route).observe(time.monotonic() - began)
 
 

@@ -122,7 +122,7 @@ class Observer:
                 metrics.tokens.labels("cache_write").inc(event.cache_write_tokens)
                 metrics.cost.inc(event.cost_usd or 0)
             case events.SandboxReady():
-                metrics.sandboxes_ready.labels("run").inc()
+                metrics.sandboxes_ready.inc()
             case events.RunFinished():
                 metrics.runs_finished.labels(run.record.kind, event.outcome).inc()
             case _:

@@ -187,7 +187,8 @@ def _stream(events: type[BaseModel], schemas: Mapping[str, Json]) -> Json:
 
 
 def _said(event: Json) -> Json:
-    return {"data": msgspec.json.encode(event).decode()}
+    # pydantic sorts what stands in a schema; on the wire the type comes first.
+    return {"data": msgspec.json.encode({"type": event["type"], **event}).decode()}
 
 
 def _members(union: Json) -> list[str]:
