@@ -20,6 +20,7 @@ from forge_lsp.errors import SandboxFailed
 from forge_lsp.events import EditType, Event, Outcome, RunFinished
 from forge_lsp.http import bodies, failures
 from forge_lsp.http.application import OPEN_ROUTES, ROUTES
+from forge_lsp.http.idempotency import KEY
 from forge_lsp.http.needs import NEEDS
 from forge_lsp.http.openapi.operations import OPERATIONS
 from forge_lsp.http.sse import ApplyRendering, GenerateRendering
@@ -242,6 +243,16 @@ async def test_a_sandbox_that_fails_is_as_described(api: Api) -> None:
     async with api.client.post("/api/packages/install", json={"packages": ["react"]}) as response:
         assert response.status == 500
         await check("/api/packages/install", response)
+
+
+@pytest.mark.parametrize("path", [path for method, path in OPERATION_NAMES if method == "POST"])
+async def test_a_bad_key_is_as_described(api: Api, path: str) -> None:
+    parameters = described()["paths"][path]["post"]["parameters"]
+    assert KEY in [each["name"] for each in parameters]
+    asked = path.replace("{id}", "run_unknown")
+    async with api.client.post(asked, json={}, headers={KEY: "no key"}) as response:
+        assert response.status == 400
+        await check(path, response)
 
 
 @pytest.mark.slow

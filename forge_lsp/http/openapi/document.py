@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import forge_lsp
+from forge_lsp.http import idempotency
 from forge_lsp.http.needs import NEEDS
 from forge_lsp.http.openapi import answers
 from forge_lsp.http.openapi.operations import (
@@ -21,6 +22,7 @@ from forge_lsp.http.openapi.operations import (
     OF_MODEL,
     OPERATIONS,
     WITH_BODY,
+    WITH_KEY,
     WITH_TOKEN,
     Operation,
 )
@@ -35,6 +37,13 @@ _TAGS = {
     "Operations": "For those who run the server.",
 }
 _RETRY_AFTER = frozenset({429, 503})
+_REPEATABLE = frozenset({"POST", "PATCH"})
+_KEY_PARAMETER: Json = {
+    "name": idempotency.KEY,
+    "in": "header",
+    "description": "Within 24 hours the same key with the same request is answered as before.",
+    "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+}
 
 
 def describe(routes: Iterable[web.AbstractRoute]) -> Json:
@@ -90,7 +99,11 @@ def _operation(
         "summary": operation.summary,
         "description": " ".join(doc.split()),
         "tags": [operation.tag],
-        "parameters": [*_path_parameters(path), *_query_parameters(operation.query)],
+        "parameters": [
+            *_path_parameters(path),
+            *_query_parameters(operation.query),
+            *([_KEY_PARAMETER] if route.method in _REPEATABLE else []),
+        ],
         "responses": _responses(route.method, path, operation, schemas),
     }
     needs = NEEDS.get((route.method, path))
@@ -127,6 +140,8 @@ def _responses(method: str, path: str, operation: Operation, schemas: Mapping[st
     needs = NEEDS.get((method, path))
     if needs is None or not needs.is_open:
         failures |= WITH_TOKEN
+    if method in _REPEATABLE:
+        failures |= WITH_KEY
     if operation.body is not None:
         failures |= WITH_BODY
     if operation.events is not None:

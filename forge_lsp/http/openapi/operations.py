@@ -156,10 +156,16 @@ WITH_BODY: Mapping[int, str] = MappingProxyType(
     {
         400: "The body can't be read, or asks for what can't be.",
         408: "The body didn't come.",
-        409: "The idempotency key was used for another request.",
         413: "The body is too large.",
         415: "The body is not JSON.",
     }
 )
+WITH_KEY: Mapping[int, str] = MappingProxyType(
+    {
+        400: "The idempotency key is no key.",
+        409: "The idempotency key was used for another request, or that is still under way.",
+    }
+)
+"""What may happen to a request that can be sent again."""
 OF_MODEL: Mapping[int, str] = MappingProxyType({502: "The model's server failed."})
 """What may happen to a request that starts a run."""
