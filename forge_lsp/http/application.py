@@ -17,6 +17,7 @@ from forge_lsp.http.metrics import METRICS, count_requests, make_metrics
 from forge_lsp.http.observing import Observer
 from forge_lsp.http.state import ATTENDANCE, ENGINE, REQUEST_ID, SETTINGS, STREAMS, run_began
 from forge_lsp.http.streams import Streams
+from forge_lsp.http.tracing import close_tracing, open_tracing, trace_requests
 from forge_lsp.settings import HttpSettings
 
 ROUTES = (
@@ -59,6 +60,9 @@ def build(engine: Late[Engine], access: Access, settings: HttpSettings) -> web.A
         ],
         client_max_size=settings.body_limit_bytes,
     )
+    if (tracing := open_tracing()) is not None:
+        app.middlewares.insert(1, trace_requests(tracing))
+        app.on_cleanup.append(lambda _: close_tracing(tracing))
     app[METRICS] = make_metrics()
     app[OBSERVER] = Observer(app[METRICS], engine)
     app[ENGINE] = app[OBSERVER].observed()

@@ -11,7 +11,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 UNKNOWN_ROUTE = "unknown"
 """The label of what no route answers: paths are the client's words, of which there is no end."""
 SANDBOX_CREATE = "/api/sandbox/create"
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""All others are one, for the same reason."""
 _LONG_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _SHORT_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
@@ -95,19 +96,20 @@ async def answer(request: web.Request) -> web.Response:
 async def count_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Count the answer by its route; one that its client didn't wait for counts as 499."""
     metrics = request.app[METRICS]
-    route, began, status = _route(request), time.monotonic(), "499"
+    route, began, status = route_of(request), time.monotonic(), "499"
     try:
         response = await handler(request)
         status = str(response.status)
         return response
     finally:
-        method = request.method if request.method in _METHODS else "other"
+        method = request.method if request.method in METHODS else "other"
         metrics.requests.labels(method, route, status).inc()
         if route == SANDBOX_CREATE and status == "200":
             metrics.sandboxes_created.inc()
         metrics.request_seconds.labels(route).observe(time.monotonic() - began)
 
 
-def _route(request: web.Request) -> str:
+def route_of(request: web.Request) -> str:
+    """The route's own path, with the names of its parameters."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else UNKNOWN_ROUTE
