@@ -12,6 +12,7 @@ from forge_lsp.settings import SandboxSettings, Secret
 
 DEFAULT_DOMAIN = "e2b.app"
 REQUEST_TIMEOUT_S = 60.0
+SCRIPTS = ("dev-server.sh", "project.mjs", "put.mjs")
 KEY_REMEDY = (
     "Get a key at https://e2b.dev/dashboard?tab=keys and set E2B_API_KEY to it, "
     "or keep it with `keyring set forge-lsp e2b`."
@@ -77,4 +78,4 @@ def template_name(settings: SandboxSettings) -> str:
 def scripts() -> dict[str, bytes]:
     """Our own programs in a sandbox, by their names."""
     place = resources.files(e2b)
-    return {name: (place / name).read_bytes() for name in ("dev-server.sh", "put.mjs")}
+    return {name: (place / name).read_bytes() for name in SCRIPTS}

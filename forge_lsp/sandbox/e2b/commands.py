@@ -86,6 +86,7 @@ class Commands:
         cwd: str,
         timeout_s: float,
         max_characters: int = MAX_CHARACTERS,
+        environment: Mapping[str, str] | None = None,
     ) -> Ended:
         """Run a command that does no harm when it is run twice, and wait for its end.
 
@@ -96,7 +97,9 @@ class Commands:
         async def once() -> Ended:
             output = Recent(max_characters)
             listener = Listener(output.add, output.add)
-            code = await self.once(command, listener, cwd=cwd, timeout_s=timeout_s)
+            code = await self.once(
+                command, listener, cwd=cwd, timeout_s=timeout_s, environment=environment
+            )
             return Ended(code, output.text)
 
         return await self._calls.make(doing, once)

@@ -4,30 +4,18 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from forge_lsp.errors import NotFound
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import FailedPackage, InstalledPackage, InstallReport
 from forge_lsp.sandbox import packages, packuments
-from forge_lsp.sandbox.e2b.commands import Commands, Ended
+from forge_lsp.sandbox.e2b.commands import Commands
 from forge_lsp.sandbox.e2b.files import APP, Files
+from forge_lsp.sandbox.e2b.managers import Manager, reason_in
 from forge_lsp.sandbox.packages import PackageRequest
-from forge_lsp.settings import SandboxSettings
-
-DEFAULT_REGISTRY = "https://registry.npmjs.org"
 
 _MANIFEST = ProjectPath.parse("package.json")
-_FLAGS = (
-    *("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--no-progress"),
-    *("--allow-git=none", "--allow-remote=none", "--allow-file=none", "--allow-directory=none"),
-    *("--fetch-retries=1", "--fetch-retry-mintimeout=1000"),
-    *("--omit-lockfile-registry-resolved=true", "--loglevel=error"),
-    # The sandbox's own could name another registry.
-    *("--userconfig=/dev/null", "--globalconfig=/nonexistent/npmrc"),
-)
-"""npm warns of those that it is too old to know, and goes on."""
 _TELL_VERSIONS = """
 const { lstatSync, readFileSync } = require("fs");
 const found = {};
@@ -44,17 +32,17 @@ process.stdout.write(JSON.stringify(found));
 
 @dataclass(frozen=True, slots=True)
 class Installer:
-    """npm at work inside a sandbox."""
+    """A package manager at work inside a sandbox, for packages that were asked for."""
 
     commands: Commands
     files: Files
-    settings: SandboxSettings
+    manager: Manager
 
     async def install(self, asked: Sequence[PackageRequest]) -> InstallReport:
         """Install; the report is in the order asked for.
 
         Raises `PackageRefused` where the sandbox's package.json asks for something that may not
-        be installed, `SandboxFailed` where npm can't be run at all.
+        be installed, `SandboxFailed` where it can't be run at all.
         """
         there = {
             each: found
@@ -70,9 +58,10 @@ class Installer:
         return _report(asked, there, failed)
 
     async def _check_folder(self) -> None:
+        # It would beat the lock file, and may name any host.
         await self.commands.run(
             "clearing npm's configuration",
-            "exec rm -rf .npmrc npm-shrinkwrap.json",
+            "exec rm -f npm-shrinkwrap.json",
             cwd=APP,
             timeout_s=30,
         )
@@ -86,39 +75,14 @@ class Installer:
         self, lacking: Sequence[PackageRequest]
     ) -> dict[PackageRequest, str]:
         """All at once; where that fails, one by one. Gives those that failed, and why."""
-        if (await self._npm(lacking)).code == 0:
+        if (await self.manager.add(list(map(str, lacking)))).code == 0:
             return {}
         failed: dict[PackageRequest, str] = {}
         for each in lacking:
-            ended = await self._npm([each])
+            ended = await self.manager.add([str(each)])
             if ended.code:
-                failed[each] = _reason(ended.output)
+                failed[each] = reason_in(ended.output)
         return failed
-
-    async def _npm(self, wanted: Sequence[PackageRequest]) -> Ended:
-        ended = await self._run_npm([], wanted)
-        if ended.code and "ERESOLVE" in ended.output:
-            return await self._run_npm(["--legacy-peer-deps"], wanted)
-        return ended
-
-    async def _run_npm(self, more: Sequence[str], wanted: Sequence[PackageRequest]) -> Ended:
-        words = ["npm", "install", *_FLAGS, *self._registry(), *self._age(), *more]
-        return await self.commands.run(
-            "installing packages",
-            "exec " + shlex.join([*words, "--", *map(str, wanted)]),
-            cwd=APP,
-            timeout_s=self.settings.install_timeout_s,
-        )
-
-    def _registry(self) -> Sequence[str]:
-        return [f"--registry={registry_url(self.settings)}"]
-
-    def _age(self) -> Sequence[str]:
-        days = self.settings.minimum_release_age_days
-        if not days:
-            return []
-        before = datetime.now(UTC) - timedelta(days=days)
-        return [f"--before={before:%Y-%m-%dT%H:%M:%SZ}"]
 
     async def _found(
         self, asked: Sequence[PackageRequest]
@@ -133,11 +97,6 @@ class Installer:
             for each in asked
             if each.name in versions
         }
-
-
-def registry_url(settings: SandboxSettings) -> str:
-    """Where sandboxes take packages from."""
-    return settings.registry_url or DEFAULT_REGISTRY
 
 
 def _versions_in(output: str) -> dict[str, str]:
@@ -155,24 +114,13 @@ def _versions_in(output: str) -> dict[str, str]:
     }
 
 
-def _reason(output: str) -> str:
-    """What npm itself names as the cause: its first line that isn't just an error's code."""
-    lines = [
-        line.removeprefix("npm error ").strip()
-        for line in output.splitlines()
-        if line.startswith("npm error ")
-        and not line.startswith(("npm error code", "npm error A c"))
-    ]
-    return lines[0][:300] if lines else "npm failed without saying why"
-
-
 def _report(
     asked: Sequence[PackageRequest],
     there: dict[PackageRequest, InstalledPackage],
     failed: dict[PackageRequest, str],
 ) -> InstallReport:
     lacking = [each for each in asked if each not in there]
-    missing = "npm says that it installed it, but it is not there."
+    missing = "It is said to be installed, but it is not there."
     return InstallReport(
         tuple(dict.fromkeys(there[each] for each in asked if each in there)),
         tuple(

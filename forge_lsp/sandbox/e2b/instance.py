@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 from collections.abc import Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import aiohttp
@@ -18,6 +18,7 @@ from forge_lsp.ports.sandbox import (
     OutputSink,
     StageSink,
 )
+from forge_lsp.ports.workspace import Files as Contents
 from forge_lsp.sandbox.diagnostics import Diagnosis
 from forge_lsp.sandbox.e2b.calls import Calls
 from forge_lsp.sandbox.e2b.commands import Commands
@@ -26,10 +27,13 @@ from forge_lsp.sandbox.e2b.following import LOG_FILE, Following
 from forge_lsp.sandbox.e2b.installs import Installer
 from forge_lsp.sandbox.e2b.lease import CloudLease
 from forge_lsp.sandbox.e2b.life import Life
-from forge_lsp.sandbox.e2b.preview import PORT, Observed, Preview
+from forge_lsp.sandbox.e2b.managers import Manager, npm
+from forge_lsp.sandbox.e2b.own import OwnProject
+from forge_lsp.sandbox.e2b.preview import PORT, Observed, OwnPreview, Preview
 from forge_lsp.sandbox.e2b.programs import Programs
 from forge_lsp.sandbox.lease import Clock
 from forge_lsp.sandbox.packages import PackageRequest
+from forge_lsp.sandbox.project import Project
 from forge_lsp.sandbox.subject import Subject
 from forge_lsp.settings import SandboxSettings
 
@@ -67,12 +71,21 @@ class E2bSandbox:
         self._commands = Commands(sdk, calls, afterwards)
         self._programs = Programs(self._commands, calls, afterwards)
         self._files = Files(sdk, calls, self._commands, afterwards)
-        self._installer = Installer(self._commands, self._files, shared.settings)
+        with_npm = npm(self._commands, self._files, shared.settings)
+        self._installer = Installer(self._commands, self._files, with_npm)
         self._lease = CloudLease(
             shared.settings.lease_s, shared.clock, self._tell_lease, afterwards
         )
         self._preview = Preview(
             shared.session, calls.cloud.preview_of(sdk.sandbox_id, sdk.sandbox_domain, PORT)
+        )
+        self._own = OwnProject(
+            self._commands,
+            self._files,
+            with_npm,
+            lambda port: OwnPreview(
+                shared.session, calls.cloud.preview_of(sdk.sandbox_id, sdk.sandbox_domain, port)
+            ),
         )
         self._following = Following(
             self._commands,
@@ -102,13 +115,21 @@ class E2bSandbox:
         on_stage("Waiting for the preview...")
         if await self._preview.is_shut():
             await self._use(self._start_dev_server())
-        try:
-            await self._use(self._preview.ready(self._settings.start_timeout_s))
-        except SandboxFailed as error:
-            output = await self._use(self._files.own(LOG_FILE, FAILURE_CHARACTERS))
-            raise SandboxFailed(
-                f"{error.message}\n{output}".strip(), remedy=error.remedy
-            ) from error
+        await self._use(self._quoting(self._preview.ready(self._settings.start_timeout_s)))
+
+    async def hold(self, found: Project, contents: Contents, on_stage: StageSink) -> None:
+        """Hold a project that starts by its own script, with its page answering; raises
+        `SandboxFailed` where it can't be installed or doesn't start."""
+        manager = await self._use(self._own.fill(found, contents, on_stage))
+        await self._follow_own(manager)
+
+    async def resume(self, on_stage: StageSink) -> None:
+        """What `ready` or `hold` did in an earlier process."""
+        manager = await self._use(self._own.recall(on_stage))
+        if manager is None:
+            await self.ready(on_stage)
+        else:
+            await self._follow_own(manager)
 
     async def is_alive(self) -> bool:
         """False once it has been ended or can't be reached; doesn't wake one that is paused."""
@@ -206,6 +227,22 @@ class E2bSandbox:
         """End it for this reason, unless it has ended; raises `SandboxFailed` where E2B can't be
         told, so that it ends with its lease only."""
         await self._life.end(why)
+
+    async def _follow_own(self, manager: Manager) -> None:
+        self._installer = replace(self._installer, manager=manager)
+        await self._use(self._start_dev_server())
+        waiting = self._own.preview(self._settings.start_timeout_s)
+        self._preview = await self._use(self._quoting(waiting))
+
+    async def _quoting(self, starting: Coroutine[Any, Any, Answer]) -> Answer:
+        """What fails to start is told with its last words."""
+        try:
+            return await starting
+        except SandboxFailed as error:
+            output = await self._files.own(LOG_FILE, FAILURE_CHARACTERS)
+            raise SandboxFailed(
+                f"{error.message}\n{output}".strip(), remedy=error.remedy
+            ) from error
 
     async def _end(self) -> None:
         await self._following.close()

@@ -10,6 +10,8 @@ from forge_lsp.sandbox.e2b.calls import Calls
 
 log = logging.getLogger(__name__)
 
+CANCEL_AGAIN_S = 1.0
+
 Answer = TypeVar("Answer")
 
 
@@ -44,7 +46,8 @@ class Life:
         task = asyncio.create_task(work, name=f"sandbox-work-{self._id}")
         self._work.add(task)
         try:
-            return await task
+            await _settled(task)
+            return task.result()
         except SandboxGone as error:
             self.lost(error.message)
             raise
@@ -100,3 +103,17 @@ class Life:
         self._left.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("the task %s broke", task.get_name(), exc_info=error)
+
+
+async def _settled(task: "asyncio.Task[Any]") -> None:
+    """Wait for its end. Whoever is cancelled here cancels it too, again and again: what the SDK
+    is built on swallows a cancellation now and then."""
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
+        if not task.cancelled():
+            task.exception()
+        raise

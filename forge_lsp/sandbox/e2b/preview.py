@@ -59,7 +59,7 @@ class Preview:
             page = await self.get("/")
         except (aiohttp.ClientError, TimeoutError):
             return False
-        return page.status == 502 and "port is not open" in _message_in(page.body)
+        return _is_shut(page)
 
     async def ready(self, timeout_s: float) -> None:
         """Wait until the page answers 200; raises `SandboxFailed`."""
@@ -74,6 +74,18 @@ class Preview:
                 f"The preview at {self.url} did not answer within {timeout_s:.0f} s.",
                 remedy="Try again; set FORGE_SANDBOX_START_TIMEOUT_S higher where that helps.",
             ) from error
+
+
+class OwnPreview(Preview):
+    """The page of a project's own server. What that says of itself is its own matter: one that
+    has nothing at its root, or an error there, is up all the same."""
+
+    async def answers(self) -> bool:
+        """Whether anything but E2B itself answers."""
+        try:
+            return not _is_shut(await self.get("/"))
+        except (aiohttp.ClientError, TimeoutError):
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,10 @@ def proxy_for(url: str) -> str | None:
     """The proxy that the environment names for this address."""
     parts = urlsplit(url)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+
+
+def _is_shut(page: Page) -> bool:
+    return page.status == 502 and "port is not open" in _message_in(page.body)
 
 
 def _message_in(body: bytes) -> str:

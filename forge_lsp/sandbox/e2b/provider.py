@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -73,7 +73,8 @@ class E2bProvider:
     async def create(
         self, on_stage: StageSink, contents: Files | None = None, project: str = ""
     ) -> Sandbox:
-        """A sandbox that holds the template and `contents`, with its preview answering.
+        """A sandbox that holds the template and `contents`, or a project that starts by its own
+        script, with its preview answering.
 
         Raises `SandboxFailed` where there is no key, no template, or no sandbox to be had.
         """
@@ -82,14 +83,9 @@ class E2bProvider:
         template = await asyncio.to_thread(template_name, self._settings)
         labels = terms.labels(account.owner, project)
         sdk = await self._machines.make(account, template, labels, on_stage)
-        sandbox = await self._ready(sdk, account, on_stage)
-        if contents is not None:
-            try:
-                await self._fill(sandbox, contents, on_stage)
-            except BaseException:
-                self._machines.do_later(sandbox.end("It was never filled."))
-                raise
-        return sandbox
+        return await self._begun(
+            sdk, account, lambda sandbox: self._fill(sandbox, contents, on_stage)
+        )
 
     async def left(self, project: str = "") -> Sequence[LeftSandbox]:
         """The sandboxes that E2B still has of ours, those of other processes too, the newest
@@ -147,7 +143,7 @@ class E2bProvider:
 
         on_stage("Connecting to the sandbox at E2B...")
         sdk = await calls.make("connecting to a sandbox", connect, on_stage)
-        return await self._ready(sdk, account, on_stage)
+        return await self._begun(sdk, account, lambda sandbox: sandbox.resume(on_stage))
 
     async def run_python(self, project: str, code: str, on_stage: StageSink) -> PythonOutput:
         """Run it in the project's own machine for Python, which is made where there is none."""
@@ -177,23 +173,28 @@ class E2bProvider:
         """Whether it is ours from now on; its maker, or another process, may be using it."""
         return not is_alive(left.process) and self._claims.take(left.id)
 
-    async def _fill(self, sandbox: E2bSandbox, contents: Files, on_stage: StageSink) -> None:
+    async def _fill(self, sandbox: E2bSandbox, contents: Files | None, on_stage: StageSink) -> None:
+        if contents is None:
+            await sandbox.ready(on_stage)
+            return
         template = await self.template()
         if own := await recognise(contents, template):
-            on_stage(
-                f"This project starts by its own script `{own.script}`, which sandboxes at E2B "
-                "don't run: they show what Vite makes of its files. Sandboxes on this machine do."
-            )
-        await lay_over(sandbox, tuple(template), contents, on_stage)
+            await sandbox.hold(own, contents, on_stage)
+        else:
+            await sandbox.ready(on_stage)
+            await lay_over(sandbox, tuple(template), contents, on_stage)
 
-    async def _ready(self, sdk: AsyncSandbox, account: Account, on_stage: StageSink) -> E2bSandbox:
+    async def _begun(
+        self, sdk: AsyncSandbox, account: Account, begin: Callable[[E2bSandbox], Awaitable[None]]
+    ) -> E2bSandbox:
+        """The sandbox of a machine, once it has begun; else the machine ends."""
         if self._session is None:
             self._session = open_session()
         shared = Surroundings(account.calls, self._session, self._settings, self._clock)
         self._sandboxes = {name: each for name, each in self._sandboxes.items() if not each.is_over}
         sandbox = self._sandboxes[sdk.sandbox_id] = E2bSandbox(sdk, shared)
         try:
-            await sandbox.ready(on_stage)
+            await begin(sandbox)
         except BaseException:
             self._machines.do_later(sandbox.end("It was never ready."))
             raise

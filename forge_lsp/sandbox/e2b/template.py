@@ -13,7 +13,7 @@ from forge_lsp.sandbox import template
 from forge_lsp.sandbox.e2b.calls import Calls
 from forge_lsp.sandbox.e2b.cloud import Cloud, scripts, template_name
 from forge_lsp.sandbox.e2b.files import APP, OWN
-from forge_lsp.sandbox.e2b.installs import registry_url
+from forge_lsp.sandbox.e2b.managers import registry_url
 from forge_lsp.sandbox.e2b.preview import PORT
 from forge_lsp.settings import SandboxSettings, Settings
 

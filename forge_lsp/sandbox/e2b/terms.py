@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from e2b import ALL_TRAFFIC, SandboxLifecycle, SandboxNetworkOpts
 
 from forge_lsp.processes import this_process
-from forge_lsp.sandbox.e2b.installs import registry_url
+from forge_lsp.sandbox.e2b.managers import registry_url
 from forge_lsp.settings import SandboxSettings
 
 OWNER_LABEL = "forge-lsp-owner"

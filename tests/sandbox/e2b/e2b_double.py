@@ -239,11 +239,11 @@ class E2bDouble:
     ) -> web.StreamResponse:
         assert self._session is not None
         self.previewed.append(dict(request.headers))
-        url = f"http://127.0.0.1:{sandbox.machine.port}{request.rel_url.path_qs}"
+        # All machines here share one network: the template's port is another one in each.
+        real = sandbox.machine.port if port == "5173" else int(port)
+        url = f"http://127.0.0.1:{real}{request.rel_url.path_qs}"
         headers = {"Host": request.host, "Accept": request.headers.get("Accept", "*/*")}
         try:
-            if port != "5173":
-                raise ConnectionRefusedError
             async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
                 body = await answer.read()
                 kind = {"Content-Type": answer.headers.get("Content-Type", "text/plain")}

@@ -163,8 +163,8 @@ class Envd:
                 await answer.write(frame(told))
             if self._machine.has_ended:
                 # Nothing is left that could say how it ended.
-                assert request.transport is not None
-                request.transport.abort()
+                if request.transport is not None:
+                    request.transport.abort()
                 return answer
             await answer.write(frame(_event(end=_end_of(program.process))))
             await answer.write(frame({}, END_OF_STREAM))

@@ -86,6 +86,6 @@ class Jupyter:
         except ConnectionError:
             # Whoever stops listening doesn't end the code.
             return answer
-        assert request.transport is not None
-        request.transport.abort()
+        if request.transport is not None:
+            request.transport.abort()
         return answer

@@ -70,7 +70,7 @@ async def test_many_files_come_in_one_go(sandbox: E2bSandbox, double: E2bDouble)
     assert not (home / "app/src/App.tsx").exists()
     assert not (home / "app/pwned").exists()
     assert sorted(each.name for each in (home / ".forge-lsp").iterdir()) == sorted(
-        ["allowed-hosts", "dev-server.log", "dev-server.sh", "lock", "put.mjs"]
+        ["allowed-hosts", "dev-server.log", "dev-server.sh", "lock", "project.mjs", "put.mjs"]
     )
 
 

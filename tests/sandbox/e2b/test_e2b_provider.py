@@ -261,16 +261,6 @@ async def test_a_workspace_that_cannot_be_read_leaves_no_sandbox(
     await no_sandboxes(double)
 
 
-async def test_a_project_that_starts_by_its_own_script_is_told_what_it_does_not_get(
-    provider: E2bProvider,
-) -> None:
-    stages: list[str] = []
-    own = b'{"scripts": {"dev": "next dev"}, "private": true}'
-    sandbox = await provider.create(stages.append, Folder({"package.json": own, "app/x.ts": b"x"}))
-    assert any("its own script `dev`" in each for each in stages)
-    assert await sandbox.read(ProjectPath.parse("app/x.ts")) == b"x"
-
-
 async def test_somebody_elses_sandboxes_are_not_seen(
     provider: E2bProvider, e2b_settings: SandboxSettings, tmp_path: Path, double: E2bDouble
 ) -> None:
