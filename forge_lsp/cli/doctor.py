@@ -89,9 +89,9 @@ async def _node(settings: Settings, places: Places) -> str:
 
 async def _npm(settings: Settings, places: Places) -> str:
     del settings, places
+    from forge_lsp.sandbox.installing.source import find_npm
     from forge_lsp.sandbox.isolation.identity import Identity
     from forge_lsp.sandbox.isolation.programs import find_node
-    from forge_lsp.sandbox.source import find_npm
 
     try:
         node = await asyncio.to_thread(find_node, Identity.choose())

@@ -35,6 +35,7 @@ TITLES = {
     "undo": "Forge: undoing",
     "packages": "Forge: installing packages",
     "sandbox": "Forge: making a sandbox",
+    "python": "Forge: running Python",
 }
 OUTCOMES = {
     "completed": "done",

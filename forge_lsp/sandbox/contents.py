@@ -6,7 +6,7 @@ from forge_lsp.errors import ForgeError
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import Sandbox, StageSink
 from forge_lsp.ports.workspace import Files
-from forge_lsp.sandbox.project import MANIFEST, listed_packages
+from forge_lsp.sandbox.installing.project import MANIFEST, listed_packages
 from forge_lsp.sandbox.template import LOCK_FILE
 
 MAX_FILES = 20_000

@@ -14,17 +14,17 @@ from forge_lsp.ports.sandbox import DiagnosticsReport, InstallReport, LogLine, O
 from forge_lsp.sandbox import files
 from forge_lsp.sandbox.browser import Browser
 from forge_lsp.sandbox.dev_server import DevServer
-from forge_lsp.sandbox.diagnostics import Diagnosis
+from forge_lsp.sandbox.diagnosis.original_places import OriginalPlaces
+from forge_lsp.sandbox.diagnosis.page_errors import PageErrors
+from forge_lsp.sandbox.diagnosis.reports import Diagnosis
+from forge_lsp.sandbox.diagnosis.subject import Subject
 from forge_lsp.sandbox.folders import remove_tree
-from forge_lsp.sandbox.installs import Installer
+from forge_lsp.sandbox.installing.installer import Installer
+from forge_lsp.sandbox.installing.packages import PackageRequest
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
 from forge_lsp.sandbox.lease import Lease
-from forge_lsp.sandbox.original_places import OriginalPlaces
-from forge_lsp.sandbox.packages import PackageRequest
-from forge_lsp.sandbox.page_errors import PageErrors
 from forge_lsp.sandbox.programs import Programs
 from forge_lsp.sandbox.relay import Relay
-from forge_lsp.sandbox.subject import Subject
 from forge_lsp.sandbox.writing import Writer
 
 log = logging.getLogger(__name__)

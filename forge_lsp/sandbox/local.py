@@ -14,25 +14,26 @@ from forge_lsp.errors import IsolationUnavailable, SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import IsolationReport, PythonOutput, Sandbox, StageSink
 from forge_lsp.ports.workspace import Files
-from forge_lsp.sandbox import own, source
+from forge_lsp.sandbox import own_projects
 from forge_lsp.sandbox.browser import Browser
 from forge_lsp.sandbox.contents import lay_over
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import ServerFolder, copy_tree, remove_tree
-from forge_lsp.sandbox.installs import Installer
+from forge_lsp.sandbox.installing import source
+from forge_lsp.sandbox.installing.installer import Installer
+from forge_lsp.sandbox.installing.managers import PackageManager
+from forge_lsp.sandbox.installing.programs import npm
+from forge_lsp.sandbox.installing.project import Project
+from forge_lsp.sandbox.installing.registry import Registry
+from forge_lsp.sandbox.installing.toolbox import Registries, Toolbox
 from forge_lsp.sandbox.instance import LocalSandbox, Surroundings
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
 from forge_lsp.sandbox.lease import Clock, Lease
-from forge_lsp.sandbox.manager_programs import npm
-from forge_lsp.sandbox.managers import PackageManager
-from forge_lsp.sandbox.own import OwnProjects
+from forge_lsp.sandbox.own_projects import OwnProjects
 from forge_lsp.sandbox.pool import Pool
 from forge_lsp.sandbox.preparation import Preparation, start_dev_server, template_place
-from forge_lsp.sandbox.project import Project
-from forge_lsp.sandbox.registry import Registry
 from forge_lsp.sandbox.relay import Relay
 from forge_lsp.sandbox.template import template_files
-from forge_lsp.sandbox.toolbox import Registries, Toolbox
 from forge_lsp.settings import Places, SandboxSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class LocalProvider:
         if contents is None:
             return await self._pool.take(on_stage)
         template = await self.template()
-        found = await own.recognise(contents, template)
+        found = await own_projects.recognise(contents, template)
         if found is not None:
             return await self._make_own(found, contents, on_stage)
         sandbox = await self._pool.take(on_stage)

@@ -15,12 +15,13 @@ import aiohttp
 
 from forge_lsp.errors import SandboxFailed
 from forge_lsp.ports.sandbox import StageSink
-from forge_lsp.sandbox import dev_server, proxy, template
+from forge_lsp.sandbox import dev_server, template
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import remove_tree
+from forge_lsp.sandbox.installing import proxy
+from forge_lsp.sandbox.installing.managers import PackageManager
+from forge_lsp.sandbox.installing.registry import Registry
 from forge_lsp.sandbox.isolation.confinement import Confined, Confinement, Limits
-from forge_lsp.sandbox.managers import PackageManager
-from forge_lsp.sandbox.registry import Registry
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from forge_lsp.errors import NotFound, SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import SandboxDiagnostic
 from forge_lsp.sandbox.dev_server import Page
-from forge_lsp.sandbox.diagnostics import Diagnosis
-from forge_lsp.sandbox.subject import Subject
-from forge_lsp.sandbox.type_errors import BUILD_INFO
+from forge_lsp.sandbox.diagnosis.reports import Diagnosis
+from forge_lsp.sandbox.diagnosis.subject import Subject
+from forge_lsp.sandbox.diagnosis.type_errors import BUILD_INFO
 
 A, B, C = (ProjectPath.parse(f"src/{name}.ts") for name in "abc")
 STYLE = ProjectPath.parse("src/index.css")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forge_lsp.sandbox.lock_hosts import pin
+from forge_lsp.sandbox.installing.lock_hosts import pin
 
 REGISTRY = "http://127.0.0.1:4873"
 LOCK = b"""# yarn lockfile v1

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forge_lsp.errors import PackageRefused
-from forge_lsp.sandbox.packages import PackageRequest, check_manifest
+from forge_lsp.sandbox.installing.packages import PackageRequest, check_manifest
 
 
 @pytest.mark.parametrize(

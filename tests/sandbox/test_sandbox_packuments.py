@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from forge_lsp.sandbox import packuments
+from forge_lsp.sandbox.installing import packuments
 
 NEW_YEAR = 1767225600.0
 DAYS = {"1.0.0": "2025-01-01", "1.1.0": "2025-06-01", "2.0.0": "2026-02-01"}

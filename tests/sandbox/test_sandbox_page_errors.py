@@ -11,10 +11,10 @@ import pytest
 from forge_lsp.errors import NotFound
 from forge_lsp.paths import ProjectPath
 from forge_lsp.sandbox.dev_server import Page
+from forge_lsp.sandbox.diagnosis.original_places import OriginalPlaces
+from forge_lsp.sandbox.diagnosis.page_errors import MAX_ERRORS, MAX_LOGGED_LINES, PageErrors
 from forge_lsp.sandbox.log import Log
 from forge_lsp.sandbox.news import News
-from forge_lsp.sandbox.original_places import OriginalPlaces
-from forge_lsp.sandbox.page_errors import MAX_ERRORS, MAX_LOGGED_LINES, PageErrors
 
 HOST = "sb_1.localhost"
 ORIGIN = f"http://{HOST}:5000"

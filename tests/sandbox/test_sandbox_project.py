@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forge_lsp.paths import ProjectPath
-from forge_lsp.sandbox.project import (
+from forge_lsp.sandbox.installing.project import (
     Managed,
     Project,
     listed_packages,

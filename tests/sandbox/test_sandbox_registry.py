@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 from loopback_registry import LoopbackRegistry, serve_registry
 
-from forge_lsp.sandbox import registry as registry_module
-from forge_lsp.sandbox.proxy import RegistryProxy
-from forge_lsp.sandbox.registry import FRESH_S, OUTAGE_S, Registry, RegistryFailed
-from forge_lsp.sandbox.source import RegistrySource
+from forge_lsp.sandbox.installing import registry as registry_module
+from forge_lsp.sandbox.installing.proxy import RegistryProxy
+from forge_lsp.sandbox.installing.registry import FRESH_S, OUTAGE_S, Registry, RegistryFailed
+from forge_lsp.sandbox.installing.source import RegistrySource
 
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).isoformat()
 

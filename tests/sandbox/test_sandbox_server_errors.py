@@ -7,8 +7,8 @@ import pytest
 from forge_lsp.errors import NotFound
 from forge_lsp.paths import ProjectPath
 from forge_lsp.sandbox.dev_server import Page
-from forge_lsp.sandbox.server_errors import parse_server_error
-from forge_lsp.sandbox.subject import Subject
+from forge_lsp.sandbox.diagnosis.server_errors import parse_server_error
+from forge_lsp.sandbox.diagnosis.subject import Subject
 
 PAGES = Path(__file__).parent / "pages"
 PAGE = ProjectPath.parse("app/page.tsx")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from forge_lsp.sandbox.source_maps import (
+from forge_lsp.sandbox.diagnosis.source_maps import (
     Origin,
     inline_map,
     map_reference,

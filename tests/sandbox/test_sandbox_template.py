@@ -6,7 +6,7 @@ import re
 import pytest
 
 from forge_lsp.paths import ProjectPath
-from forge_lsp.sandbox.packages import check_manifest
+from forge_lsp.sandbox.installing.packages import check_manifest
 from forge_lsp.sandbox.template import LOCK_FILE, digest, locked_to, template_files
 
 

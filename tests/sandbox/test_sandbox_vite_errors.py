@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from forge_lsp.sandbox.type_errors import parse_type_errors
-from forge_lsp.sandbox.vite_errors import located, parse_error_page
+from forge_lsp.sandbox.diagnosis.type_errors import parse_type_errors
+from forge_lsp.sandbox.diagnosis.vite_errors import located, parse_error_page
 
 PAGES = Path(__file__).parent / "pages"
 

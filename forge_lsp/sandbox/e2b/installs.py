@@ -9,11 +9,11 @@ from typing import Any, cast
 from forge_lsp.errors import NotFound
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import FailedPackage, InstalledPackage, InstallReport
-from forge_lsp.sandbox import packages, packuments
 from forge_lsp.sandbox.e2b.commands import Commands
 from forge_lsp.sandbox.e2b.files import APP, Files
 from forge_lsp.sandbox.e2b.managers import Manager, reason_in
-from forge_lsp.sandbox.packages import PackageRequest
+from forge_lsp.sandbox.installing import packages, packuments
+from forge_lsp.sandbox.installing.packages import PackageRequest
 
 _MANIFEST = ProjectPath.parse("package.json")
 _TELL_VERSIONS = """

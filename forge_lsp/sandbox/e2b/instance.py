@@ -19,7 +19,8 @@ from forge_lsp.ports.sandbox import (
     StageSink,
 )
 from forge_lsp.ports.workspace import Files as Contents
-from forge_lsp.sandbox.diagnostics import Diagnosis
+from forge_lsp.sandbox.diagnosis.reports import Diagnosis
+from forge_lsp.sandbox.diagnosis.subject import Subject
 from forge_lsp.sandbox.e2b.calls import Calls
 from forge_lsp.sandbox.e2b.commands import Commands
 from forge_lsp.sandbox.e2b.files import APP, OWN, Files
@@ -31,10 +32,9 @@ from forge_lsp.sandbox.e2b.managers import Manager, npm
 from forge_lsp.sandbox.e2b.own import OwnProject
 from forge_lsp.sandbox.e2b.preview import PORT, Observed, OwnPreview, Preview
 from forge_lsp.sandbox.e2b.programs import Programs
+from forge_lsp.sandbox.installing.packages import PackageRequest
+from forge_lsp.sandbox.installing.project import Project
 from forge_lsp.sandbox.lease import Clock
-from forge_lsp.sandbox.packages import PackageRequest
-from forge_lsp.sandbox.project import Project
-from forge_lsp.sandbox.subject import Subject
 from forge_lsp.settings import SandboxSettings
 
 ALIVE_TIMEOUT_S = 10.0

@@ -16,6 +16,7 @@ from forge_lsp.sandbox.e2b import terms
 from forge_lsp.sandbox.e2b.calls import Calls
 from forge_lsp.sandbox.e2b.cloud import Cloud
 from forge_lsp.sandbox.e2b.lease import duration_s
+from forge_lsp.sandbox.e2b.managers import registry_url
 from forge_lsp.settings import Places, SandboxSettings
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class Machines:
             raise SandboxFailed("The server is ending.", remedy="")
         settings = self._settings
         calls = Calls(Cloud.of(settings), settings.e2b_attempts, settings.e2b_max_retry_delay_s)
+        # Whoever asks again has it from memory.
+        await asyncio.to_thread(registry_url, settings)
         return Account(calls, await asyncio.to_thread(terms.owner, self._places.state))
 
     async def make(

@@ -1,9 +1,12 @@
 """Package managers at work inside a cloud sandbox, each kept to the registry there."""
 
+import os
 import shlex
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,16 +14,16 @@ import msgspec
 
 from forge_lsp.errors import NotFound, SandboxFailed
 from forge_lsp.ports.sandbox import StageSink
-from forge_lsp.sandbox import manager_programs, packuments, proxy
 from forge_lsp.sandbox.e2b.commands import Commands, Ended
 from forge_lsp.sandbox.e2b.files import APP, OWN, Files
+from forge_lsp.sandbox.installing import packuments, programs, proxy
+from forge_lsp.sandbox.installing.lock_hosts import pin
+from forge_lsp.sandbox.installing.programs import CACHE, Program
+from forge_lsp.sandbox.installing.project import Managed, ManagerName
 from forge_lsp.sandbox.isolation.confinement import TOOLS
-from forge_lsp.sandbox.lock_hosts import pin
-from forge_lsp.sandbox.manager_programs import CACHE, Program
-from forge_lsp.sandbox.project import Managed, ManagerName
 from forge_lsp.settings import SandboxSettings
 
-DEFAULT_REGISTRY = "https://registry.npmjs.org"
+NPM_TIMEOUT_S = 20.0
 
 _NPM = Program(
     name="npm",
@@ -172,8 +175,37 @@ async def manager_of(managed: Managed, with_npm: Manager, on_stage: StageSink) -
 
 
 def registry_url(settings: SandboxSettings) -> str:
-    """Where sandboxes take packages from."""
-    return settings.registry_url or DEFAULT_REGISTRY
+    """Where sandboxes take packages from; raises `SandboxFailed` where nobody says.
+
+    The first time it may wait for npm, so ask it off the loop's thread.
+    """
+    return settings.registry_url or _npms_own_registry()
+
+
+@cache
+def _npms_own_registry() -> str:
+    """The registry that npm takes when nobody has set another, as a machine at E2B would."""
+    nobodys = ("--userconfig=/nonexistent/user", "--globalconfig=/nonexistent/global")
+    settings = {
+        name: value for name, value in os.environ.items() if "npm_config" not in name.lower()
+    }
+    try:
+        said = subprocess.run(
+            ["npm", "config", "get", "registry", *nobodys],
+            cwd="/",
+            env=settings,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=NPM_TIMEOUT_S,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SandboxFailed(
+            "npm can't be asked which registry it uses.",
+            remedy="Install npm, or set FORGE_SANDBOX_REGISTRY_URL.",
+        ) from error
+    return said.rstrip("/")
 
 
 def reason_in(output: str) -> str:
@@ -194,14 +226,14 @@ def _program(name: ManagerName, script: str) -> Program:
     node, nowhere = Path("node"), Path()
     match name:
         case "pnpm":
-            program = manager_programs.pnpm(node, nowhere, script)
+            program = programs.pnpm(node, nowhere, script)
             return replace(program, environment={**program.environment, **_PNPM_TOLD})
         case "yarn":
-            return manager_programs.yarn(node, nowhere, script)
+            return programs.yarn(node, nowhere, script)
         case "yarn-berry":
-            return manager_programs.yarn_berry(node, nowhere, script)
+            return programs.yarn_berry(node, nowhere, script)
         case "bun":
-            return manager_programs.bun(nowhere, script)
+            return programs.bun(nowhere, script)
         case "npm":
             return _NPM
 

@@ -16,7 +16,7 @@ from forge_lsp.sandbox.e2b.commands import Commands
 from forge_lsp.sandbox.e2b.files import OWN, Files
 from forge_lsp.sandbox.e2b.managers import Manager, manager_of, reason_in
 from forge_lsp.sandbox.e2b.preview import OwnPreview
-from forge_lsp.sandbox.project import Managed, ManagerName, Project
+from forge_lsp.sandbox.installing.project import Managed, ManagerName, Project
 
 KEPT = "own.json"
 MOST_PORTS = 20

@@ -28,7 +28,7 @@ from forge_lsp.sandbox.e2b.machines import Account, Machines
 from forge_lsp.sandbox.e2b.preview import open_session
 from forge_lsp.sandbox.e2b.python import Python
 from forge_lsp.sandbox.lease import Clock
-from forge_lsp.sandbox.own import recognise
+from forge_lsp.sandbox.own_projects import recognise
 from forge_lsp.sandbox.template import template_files
 from forge_lsp.settings import Places, SandboxSettings, Settings
 

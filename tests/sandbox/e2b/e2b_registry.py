@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from forge_lsp.sandbox.source import find_source
+from forge_lsp.sandbox.installing.source import find_source
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from asyncio.subprocess import Process
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from forge_lsp.errors import NotFound, SandboxFailed, SandboxGone, WorkspaceRefu
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import SandboxProvider
 from forge_lsp.processes import this_process
+from forge_lsp.sandbox.e2b.managers import registry_url
 from forge_lsp.sandbox.e2b.provider import E2bProvider
 from forge_lsp.sandbox.e2b.python import Python
 from forge_lsp.settings import Places, SandboxSettings, Settings
@@ -50,7 +52,8 @@ async def test_a_sandbox_is_asked_for_with_what_the_settings_say(
         "forge-lsp-process": this_process(),
         "forge-lsp-kind": "app",
     }
-    assert body["network"] == {"allowOut": ["registry.npmjs.org"], "denyOut": ["0.0.0.0/0"]}
+    registry = urlsplit(registry_url(SandboxSettings())).hostname
+    assert body["network"] == {"allowOut": [registry], "denyOut": ["0.0.0.0/0"]}
     assert body["autoPause"] is False
     assert len(owner) == 32
     assert sandbox.url == f"http://5173-{sandbox.id}.e2b.test/"

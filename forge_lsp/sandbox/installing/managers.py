@@ -8,14 +8,14 @@ from pathlib import Path
 
 from forge_lsp.errors import NotFound, SandboxFailed
 from forge_lsp.paths import ProjectPath
-from forge_lsp.sandbox import proxy
 from forge_lsp.sandbox.files import read_file, write_file
+from forge_lsp.sandbox.installing import proxy
+from forge_lsp.sandbox.installing.lock_hosts import pin
+from forge_lsp.sandbox.installing.programs import Program
+from forge_lsp.sandbox.installing.proxy import RegistryProxy
+from forge_lsp.sandbox.installing.registry import Registry
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
-from forge_lsp.sandbox.lock_hosts import pin
-from forge_lsp.sandbox.manager_programs import Program
 from forge_lsp.sandbox.output import Tail
-from forge_lsp.sandbox.proxy import RegistryProxy
-from forge_lsp.sandbox.registry import Registry
 
 MAX_LOCK_BYTES = 32 * 1024 * 1024
 MAX_LINES = 1_000

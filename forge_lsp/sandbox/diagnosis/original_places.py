@@ -12,9 +12,8 @@ import aiohttp
 from forge_lsp.errors import ForgeError
 from forge_lsp.paths import ProjectPath
 from forge_lsp.sandbox.dev_server import Page
-from forge_lsp.sandbox.places import lines_of, token_end
-from forge_lsp.sandbox.reporter.reports import Frame
-from forge_lsp.sandbox.source_maps import (
+from forge_lsp.sandbox.diagnosis.places import lines_of, token_end
+from forge_lsp.sandbox.diagnosis.source_maps import (
     Origin,
     SourceMap,
     inline_map,
@@ -22,7 +21,8 @@ from forge_lsp.sandbox.source_maps import (
     origin_of,
     parse_map,
 )
-from forge_lsp.sandbox.vite_errors import project_path
+from forge_lsp.sandbox.diagnosis.vite_errors import project_path
+from forge_lsp.sandbox.reporter.reports import Frame
 
 MAX_ASKED = 8
 """Modules that the dev server is asked for, for one error."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forge_lsp.paths import ProjectPath
-from forge_lsp.sandbox import proxy
+from forge_lsp.sandbox.installing import proxy
 from forge_lsp.sandbox.isolation.confinement import TOOLS
 
 CACHE = ".forge-cache"
@@ -82,7 +82,14 @@ def pnpm(node: Path, toolbox: Path, script: str) -> Program:
             *("--ignore-scripts", f"--registry={proxy.URL}", f"--store-dir={_STORE}"),
             "--reporter=append-only",
         ),
-        environment=_environment(npm_config_cache="/tmp/pnpm"),  # noqa: S108 - The sandbox's own.
+        # Its versions read these under either name.
+        environment=_environment(
+            npm_config_cache="/tmp/pnpm",  # noqa: S108 - The sandbox's own.
+            npm_config_store_dir=_STORE,
+            pnpm_config_store_dir=_STORE,
+            npm_config_verify_deps_before_run="false",
+            pnpm_config_verify_deps_before_run="false",
+        ),
         toolbox=toolbox,
     )
 

@@ -11,11 +11,11 @@ from typing import Any
 from forge_lsp.errors import NotFound, SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import FailedPackage, InstalledPackage, InstallReport
-from forge_lsp.sandbox import packages, packuments
 from forge_lsp.sandbox.files import read_file, read_named
-from forge_lsp.sandbox.managers import PackageManager
-from forge_lsp.sandbox.packages import PackageRequest
-from forge_lsp.sandbox.registry import Registry, RegistryFailed
+from forge_lsp.sandbox.installing import packages, packuments
+from forge_lsp.sandbox.installing.managers import PackageManager
+from forge_lsp.sandbox.installing.packages import PackageRequest
+from forge_lsp.sandbox.installing.registry import Registry, RegistryFailed
 
 _MANIFEST = ProjectPath.parse("package.json")
 _CONFIGURATION = (".npmrc", "npm-shrinkwrap.json")

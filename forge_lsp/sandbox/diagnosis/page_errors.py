@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import SandboxDiagnostic
+from forge_lsp.sandbox.diagnosis.original_places import OriginalPlaces
 from forge_lsp.sandbox.log import Log
 from forge_lsp.sandbox.news import News
-from forge_lsp.sandbox.original_places import OriginalPlaces
 from forge_lsp.sandbox.output import MAX_LINE_CHARACTERS
 from forge_lsp.sandbox.reporter.reports import Frame, Happening, PageReport, parse_report
 

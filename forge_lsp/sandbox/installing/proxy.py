@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import msgspec
 from aiohttp import web
 
-from forge_lsp.sandbox import packages, packuments
-from forge_lsp.sandbox.registry import Registry, RegistryFailed
+from forge_lsp.sandbox.installing import packages, packuments
+from forge_lsp.sandbox.installing.registry import Registry, RegistryFailed
 
 PORT = 4873
 """Where installs find it, on the 127.0.0.1 of their sandbox."""

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from forge_lsp.paths import ProjectPath, is_allowed
 from forge_lsp.ports.sandbox import SandboxDiagnostic
-from forge_lsp.sandbox.imports import find_import, missing_package
-from forge_lsp.sandbox.places import lines_of, token_end, utf16_length
+from forge_lsp.sandbox.diagnosis.imports import find_import, missing_package
+from forge_lsp.sandbox.diagnosis.places import lines_of, token_end, utf16_length
 
 MAX_MESSAGE_CHARACTERS = 4_000
 MAX_LABEL_CHARACTERS = 80

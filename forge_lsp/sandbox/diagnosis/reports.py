@@ -16,17 +16,17 @@ from forge_lsp.errors import SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import DiagnosticsReport, SandboxCheck, SandboxDiagnostic
 from forge_lsp.sandbox.dev_server import Page
-from forge_lsp.sandbox.imports import aliases_in
-from forge_lsp.sandbox.modules import STYLES, Modules
-from forge_lsp.sandbox.server_errors import SERVER_ERROR, parse_server_error
-from forge_lsp.sandbox.subject import Subject
-from forge_lsp.sandbox.type_errors import (
+from forge_lsp.sandbox.diagnosis.imports import aliases_in
+from forge_lsp.sandbox.diagnosis.modules import STYLES, Modules
+from forge_lsp.sandbox.diagnosis.server_errors import SERVER_ERROR, parse_server_error
+from forge_lsp.sandbox.diagnosis.subject import Subject
+from forge_lsp.sandbox.diagnosis.type_errors import (
     checker_arguments,
     is_syntax_error,
     parse_type_errors,
     with_range,
 )
-from forge_lsp.sandbox.vite_errors import UNRESOLVED_IMPORT
+from forge_lsp.sandbox.diagnosis.vite_errors import UNRESOLVED_IMPORT
 
 MAX_DIAGNOSTICS = 500
 TSCONFIG = ProjectPath.parse("tsconfig.json")

@@ -9,18 +9,18 @@ from pathlib import Path
 
 from forge_lsp.errors import SandboxFailed
 from forge_lsp.ports.sandbox import StageSink
-from forge_lsp.sandbox import manager_programs, packuments
 from forge_lsp.sandbox.folders import remove_tree
-from forge_lsp.sandbox.manager_programs import Program
-from forge_lsp.sandbox.managers import PackageManager
-from forge_lsp.sandbox.project import Managed, ManagerName
-from forge_lsp.sandbox.registry import Registry
+from forge_lsp.sandbox.installing import packuments, programs
+from forge_lsp.sandbox.installing.managers import PackageManager
+from forge_lsp.sandbox.installing.programs import Program
+from forge_lsp.sandbox.installing.project import Managed, ManagerName
+from forge_lsp.sandbox.installing.registry import Registry
 
 _PACKAGES: Mapping[ManagerName, str] = {
     "pnpm": "pnpm",
     "yarn": "yarn",
     "yarn-berry": "@yarnpkg/cli-dist",
-    "bun": manager_programs.bun_package(),
+    "bun": programs.bun_package(),
 }
 _PROGRAMS: Mapping[ManagerName, Sequence[str]] = {
     # Since version 12 a program of the machine's own, which the module finds.
@@ -79,13 +79,13 @@ class Toolbox:
         script = await asyncio.to_thread(_program, folder, managed.name, package)
         match managed.name:
             case "pnpm":
-                return manager_programs.pnpm(self._node, folder, script)
+                return programs.pnpm(self._node, folder, script)
             case "yarn":
-                return manager_programs.yarn(self._node, folder, script)
+                return programs.yarn(self._node, folder, script)
             case "yarn-berry":
-                return manager_programs.yarn_berry(self._node, folder, script)
+                return programs.yarn_berry(self._node, folder, script)
             case "bun":
-                return manager_programs.bun(folder, script)
+                return programs.bun(folder, script)
 
     async def _version(self, package: str, wanted: str) -> str:
         if packuments.is_version(wanted):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from forge_lsp.ports.sandbox import SandboxDiagnostic
-from forge_lsp.sandbox.vite_errors import (
+from forge_lsp.sandbox.diagnosis.vite_errors import (
     MAX_MESSAGE_CHARACTERS,
     project_path,
     unresolved,

@@ -11,15 +11,15 @@ from forge_lsp.errors import SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import StageSink
 from forge_lsp.ports.workspace import Files
-from forge_lsp.sandbox import project
 from forge_lsp.sandbox.contents import copy_all
 from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import remove_tree
+from forge_lsp.sandbox.installing import project
+from forge_lsp.sandbox.installing.managers import PackageManager
+from forge_lsp.sandbox.installing.programs import CACHE
+from forge_lsp.sandbox.installing.project import MANIFEST, Project
+from forge_lsp.sandbox.installing.toolbox import Registries, Toolbox
 from forge_lsp.sandbox.isolation.confinement import Confined, Confinement, Limits
-from forge_lsp.sandbox.manager_programs import CACHE
-from forge_lsp.sandbox.managers import PackageManager
-from forge_lsp.sandbox.project import MANIFEST, Project
-from forge_lsp.sandbox.toolbox import Registries, Toolbox
 from forge_lsp.sandbox.writing import Writer
 
 _QUIET: Mapping[str, str] = {

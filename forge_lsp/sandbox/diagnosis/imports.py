@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 
 from forge_lsp.generation.packages import imported_packages
-from forge_lsp.sandbox.places import utf16_length
+from forge_lsp.sandbox.diagnosis.places import utf16_length
 
 _COMMENTS = re.compile(r"(\"[^\"\n]*\"|'[^'\n]*')|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _BEFORE = r"(?:\bfrom|\bimport|\brequire|@import|@plugin|@reference|@config)\s*(?:url)?\s*\(?\s*"

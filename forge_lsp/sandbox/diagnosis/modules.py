@@ -12,10 +12,10 @@ import aiohttp
 from forge_lsp.paths import ProjectPath, is_allowed
 from forge_lsp.ports.sandbox import SandboxDiagnostic
 from forge_lsp.sandbox.dev_server import Page
-from forge_lsp.sandbox.places import lines_of
-from forge_lsp.sandbox.source_maps import inline_map
-from forge_lsp.sandbox.subject import Subject
-from forge_lsp.sandbox.vite_errors import (
+from forge_lsp.sandbox.diagnosis.places import lines_of
+from forge_lsp.sandbox.diagnosis.source_maps import inline_map
+from forge_lsp.sandbox.diagnosis.subject import Subject
+from forge_lsp.sandbox.diagnosis.vite_errors import (
     UNRESOLVED_IMPORT,
     located,
     parse_error_page,

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import SandboxDiagnostic
 from forge_lsp.sandbox.dev_server import Page
-from forge_lsp.sandbox.output import without_controls
-from forge_lsp.sandbox.subject import Subject
-from forge_lsp.sandbox.vite_errors import (
+from forge_lsp.sandbox.diagnosis.subject import Subject
+from forge_lsp.sandbox.diagnosis.vite_errors import (
     MAX_MESSAGE_CHARACTERS,
     project_path,
     unresolved,
     with_end,
 )
+from forge_lsp.sandbox.output import without_controls
 
 MAX_SAID_CHARACTERS = 100_000
 SERVER_ERROR = "server"

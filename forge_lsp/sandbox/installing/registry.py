@@ -18,9 +18,9 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from forge_lsp.errors import SandboxFailed
-from forge_lsp.sandbox import packuments
-from forge_lsp.sandbox.packuments import Packument
-from forge_lsp.sandbox.source import RegistrySource
+from forge_lsp.sandbox.installing import packuments
+from forge_lsp.sandbox.installing.packuments import Packument
+from forge_lsp.sandbox.installing.source import RegistrySource
 
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 10.0

@@ -1,0 +1,1 @@
+"""What is wrong in a sandbox: found quickly, and told on the files of the project."""

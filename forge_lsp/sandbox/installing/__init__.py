@@ -1,0 +1,1 @@
+"""Installing packages into sandboxes, with nothing in reach but one registry."""
