@@ -16,22 +16,13 @@ from forge_lsp.sandbox.dev_server import DevServer
 from forge_lsp.sandbox.folders import remove_tree
 from forge_lsp.sandbox.installing import project
 from forge_lsp.sandbox.installing.managers import PackageManager
-from forge_lsp.sandbox.installing.programs import CACHE
+from forge_lsp.sandbox.installing.programs import CACHE, QUIET
 from forge_lsp.sandbox.installing.project import MANIFEST, Project
 from forge_lsp.sandbox.installing.toolbox import Registries, Toolbox
 from forge_lsp.sandbox.isolation.confinement import Confined, Confinement, Limits
 from forge_lsp.sandbox.writing import Writer
 
-_QUIET: Mapping[str, str] = {
-    "BROWSER": "none",
-    "DO_NOT_TRACK": "1",
-    "NEXT_TELEMETRY_DISABLED": "1",
-    "ASTRO_TELEMETRY_DISABLED": "1",
-    "NO_UPDATE_NOTIFIER": "1",
-    "npm_config_update_notifier": "false",
-    "npm_config_cache": "/tmp/npm",  # noqa: S108 - The sandbox's own.
-}
-"""There is no browser to open in a sandbox, and no network to ask or tell anybody."""
+_CACHE = {"npm_config_cache": "/tmp/npm"}  # noqa: S108 - The sandbox's own.
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +87,7 @@ class OwnProjects:
             return await self._confinement.spawn(
                 program.run(installed.project.script),
                 directory=installed.folder,
-                environment={**_QUIET, **program.environment},
+                environment={**QUIET, **_CACHE, **program.environment},
                 limits=self._limits,
                 toolbox=program.toolbox,
             )

@@ -11,9 +11,10 @@ from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import FailedPackage, InstalledPackage, InstallReport
 from forge_lsp.sandbox.e2b.commands import Commands
 from forge_lsp.sandbox.e2b.files import APP, Files
-from forge_lsp.sandbox.e2b.managers import Manager, reason_in
+from forge_lsp.sandbox.e2b.managers import Manager
 from forge_lsp.sandbox.installing import packages, packuments
 from forge_lsp.sandbox.installing.packages import PackageRequest
+from forge_lsp.sandbox.installing.programs import reason_in
 
 _MANIFEST = ProjectPath.parse("package.json")
 _TELL_VERSIONS = """
@@ -81,7 +82,7 @@ class Installer:
         for each in lacking:
             ended = await self.manager.add([str(each)])
             if ended.code:
-                failed[each] = reason_in(ended.output)
+                failed[each] = reason_in(self.manager.program.name, ended.output)
         return failed
 
     async def _found(

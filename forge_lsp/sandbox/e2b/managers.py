@@ -16,9 +16,16 @@ from forge_lsp.errors import NotFound, SandboxFailed
 from forge_lsp.ports.sandbox import StageSink
 from forge_lsp.sandbox.e2b.commands import Commands, Ended
 from forge_lsp.sandbox.e2b.files import APP, OWN, Files
-from forge_lsp.sandbox.installing import packuments, programs, proxy
+from forge_lsp.sandbox.installing import packuments, proxy
 from forge_lsp.sandbox.installing.lock_hosts import pin
-from forge_lsp.sandbox.installing.programs import CACHE, Program
+from forge_lsp.sandbox.installing.programs import (
+    CACHE,
+    PACKAGES,
+    Program,
+    fetched,
+    places_in,
+    reason_in,
+)
 from forge_lsp.sandbox.installing.project import Managed, ManagerName
 from forge_lsp.sandbox.isolation.confinement import TOOLS
 from forge_lsp.settings import SandboxSettings
@@ -43,25 +50,6 @@ _NPM = Program(
     ),
     lenient=("--legacy-peer-deps",),
 )
-_PACKAGES: Mapping[ManagerName, str] = {
-    "pnpm": "pnpm",
-    "yarn": "yarn",
-    "yarn-berry": "@yarnpkg/cli-dist",
-    # Machines at E2B are of this kind.
-    "bun": "@oven/bun-linux-x64-baseline",
-}
-_PROGRAMS: Mapping[ManagerName, Sequence[str]] = {
-    "pnpm": ("bin/pnpm.mjs", "bin/pnpm.cjs"),
-    "yarn": ("bin/yarn.js",),
-    "yarn-berry": ("bin/yarn.js",),
-    "bun": ("bin/bun",),
-}
-_PNPM_TOLD = {
-    f"{prefix}_config_{name}": value
-    for prefix in ("npm", "pnpm")
-    for name, value in {"verify_deps_before_run": "false", "store_dir": "/app/.forge-store"}.items()
-}
-"""For what runs a script, too, which may else install anew, by its own rules and from anywhere."""
 _CONFIGURATION = (".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "bunfig.toml")
 """What the sandbox's own code could have written to lead an install elsewhere."""
 _TOOLS = f"{OWN}/tools"
@@ -152,7 +140,7 @@ async def manager_of(managed: Managed, with_npm: Manager, on_stage: StageSink) -
     """
     if managed.name == "npm":
         return with_npm
-    package, files, settings = _PACKAGES[managed.name], with_npm.files, with_npm.settings
+    package, files, settings = PACKAGES[managed.name], with_npm.files, with_npm.settings
     place = await files.place()
     tools = f"{place.removesuffix(APP)}{_TOOLS}"
     script = await _found(managed.name, tools, with_npm.commands)
@@ -167,10 +155,10 @@ async def manager_of(managed: Managed, with_npm: Manager, on_stage: StageSink) -
         script = await _found(managed.name, tools, with_npm.commands)
         if ended.code or script is None:
             raise SandboxFailed(
-                f"{managed.name} could not be fetched: {reason_in(ended.output)}",
+                f"{managed.name} could not be fetched: {reason_in('npm', ended.output)}",
                 remedy="Check that the registry has it, then try again.",
             )
-    program = _program(managed.name, script)
+    program = fetched(managed.name, Path("node"), Path(), script)
     return Manager(_here(program, settings, place, tools), with_npm.commands, files, settings)
 
 
@@ -208,39 +196,9 @@ def _npms_own_registry() -> str:
     return said.rstrip("/")
 
 
-def reason_in(output: str) -> str:
-    """What a package manager itself names as the cause: the first line that isn't just a code."""
-    lines = [
-        line.removeprefix("npm error ").removeprefix("error ").strip()
-        for line in output.splitlines()
-        if line.strip() and not line.startswith(_NO_CAUSE)
-    ]
-    named = [line for line in lines if "rror" in line or "ERR" in line or "fail" in line]
-    return next(iter(named or lines), "")[:300] or "it failed without saying why"
-
-
-_NO_CAUSE = ("npm error code", "npm error A c", "npm warn", "➤ YN0000")
-
-
-def _program(name: ManagerName, script: str) -> Program:
-    node, nowhere = Path("node"), Path()
-    match name:
-        case "pnpm":
-            program = programs.pnpm(node, nowhere, script)
-            return replace(program, environment={**program.environment, **_PNPM_TOLD})
-        case "yarn":
-            return programs.yarn(node, nowhere, script)
-        case "yarn-berry":
-            return programs.yarn_berry(node, nowhere, script)
-        case "bun":
-            return programs.bun(nowhere, script)
-        case "npm":
-            return _NPM
-
-
 async def _found(name: ManagerName, tools: str, commands: Commands) -> str | None:
     """Where the program is, from the folder of the tools."""
-    places = [f"node_modules/{_PACKAGES[name]}/{each}" for each in _PROGRAMS[name]]
+    places = places_in(name, PACKAGES[name])
     words = shlex.join(f"{tools}/{each}" for each in places)
     ended = await commands.run(
         "looking for a package manager", f"ls -d {words} 2>/dev/null", cwd=".", timeout_s=30

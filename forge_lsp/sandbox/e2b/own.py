@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 
 import msgspec
@@ -14,8 +14,9 @@ from forge_lsp.sandbox import e2b
 from forge_lsp.sandbox.contents import copy_all
 from forge_lsp.sandbox.e2b.commands import Commands
 from forge_lsp.sandbox.e2b.files import OWN, Files
-from forge_lsp.sandbox.e2b.managers import Manager, manager_of, reason_in
+from forge_lsp.sandbox.e2b.managers import Manager, manager_of
 from forge_lsp.sandbox.e2b.preview import OwnPreview
+from forge_lsp.sandbox.installing.programs import QUIET, reason_in
 from forge_lsp.sandbox.installing.project import Managed, ManagerName, Project
 
 KEPT = "own.json"
@@ -24,15 +25,6 @@ MOST_PORTS = 20
 _LOOK_S = 0.3
 _MOST_LOOKS_AT_NOTHING = 5
 """So often in a row nothing has run in the app's folder, and nothing will."""
-_QUIET: Mapping[str, str] = {
-    "BROWSER": "none",
-    "DO_NOT_TRACK": "1",
-    "NEXT_TELEMETRY_DISABLED": "1",
-    "ASTRO_TELEMETRY_DISABLED": "1",
-    "NO_UPDATE_NOTIFIER": "1",
-    "npm_config_update_notifier": "false",
-}
-"""There is no browser to open in a sandbox, and nobody to ask or tell."""
 
 
 class _Kept(msgspec.Struct):
@@ -137,18 +129,21 @@ async def _install(found: Project, manager: Manager, on_stage: StageSink) -> Non
         with_lock = await manager.install(frozen=True)
         if not with_lock.code:
             return
-        on_stage(f"{lock} could not be followed: {reason_in(with_lock.output)}")
+        on_stage(
+            f"{lock} could not be followed: {reason_in(manager.program.name, with_lock.output)}"
+        )
     ended = await manager.install(frozen=False)
     if ended.code:
+        reason = reason_in(manager.program.name, ended.output)
         raise SandboxFailed(
-            f"The project's packages could not be installed: {reason_in(ended.output)}",
+            f"The project's packages could not be installed: {reason}",
             remedy="See that they install from the registry that sandboxes may reach.",
         )
 
 
 def _run_script(script: str, manager: Manager) -> bytes:
     program = manager.program
-    environment = {**_QUIET, **program.environment}
+    environment = {**QUIET, **program.environment}
     told = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
     return f"{told}exec {shlex.join(program.run(script))}\n".encode()
 

@@ -11,7 +11,7 @@ from forge_lsp.paths import ProjectPath
 from forge_lsp.sandbox.files import read_file, write_file
 from forge_lsp.sandbox.installing import proxy
 from forge_lsp.sandbox.installing.lock_hosts import pin
-from forge_lsp.sandbox.installing.programs import Program
+from forge_lsp.sandbox.installing.programs import Program, reason_in
 from forge_lsp.sandbox.installing.proxy import RegistryProxy
 from forge_lsp.sandbox.installing.registry import Registry
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
@@ -123,21 +123,5 @@ class PackageManager:
         if code == 0:
             return Result(ok=True, output=tail.text, reason="")
         failure = serving.last_failure
-        told = failure.message if failure else _error_of(program.name, tail.text)
+        told = failure.message if failure else reason_in(program.name, tail.text)
         return Result(ok=False, output=tail.text, reason=confined.ended_because or told)
-
-
-_NO_CAUSE = ("npm error code", "npm error A c", "npm warn", "➤ YN0000")
-"""How lines begin that only say that something failed."""
-
-
-def _error_of(name: str, output: str) -> str:
-    """What the program itself names as the cause: the first line that isn't just a code."""
-    lines = [
-        line.removeprefix("npm error ").removeprefix("error ").strip()
-        for line in output.splitlines()
-        if line.strip() and not line.startswith(_NO_CAUSE)
-    ]
-    named = [line for line in lines if "rror" in line or "ERR" in line or "fail" in line]
-    first = next(iter(named or lines), "")
-    return first[:300] or f"{name} failed without saying why"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from forge_lsp.paths import ProjectPath
 from forge_lsp.sandbox.installing import proxy
+from forge_lsp.sandbox.installing.project import ManagerName
 from forge_lsp.sandbox.isolation.confinement import TOOLS
 
 CACHE = ".forge-cache"
@@ -15,6 +16,36 @@ whose names begin like this are nobody's business. It may be removed afterwards.
 _STORE = "/app/.forge-store"
 """pnpm links a package's files from here, which only works within one file system."""
 _CACHE = f"/app/{CACHE}"
+
+
+QUIET: Mapping[str, str] = {
+    "BROWSER": "none",
+    "DO_NOT_TRACK": "1",
+    "NEXT_TELEMETRY_DISABLED": "1",
+    "ASTRO_TELEMETRY_DISABLED": "1",
+    "NO_UPDATE_NOTIFIER": "1",
+    "npm_config_update_notifier": "false",
+}
+"""For a project's own scripts: in a sandbox there is no browser to open, and nobody to tell."""
+BUN = "@oven/bun-linux-x64-baseline"
+"""bun's binary for machines like E2B's; one that old processors run, too."""
+PACKAGES: Mapping[ManagerName, str] = {
+    "pnpm": "pnpm",
+    "yarn": "yarn",
+    "yarn-berry": "@yarnpkg/cli-dist",
+    "bun": BUN,
+}
+"""Which package holds a package manager."""
+_FILES: Mapping[ManagerName, Sequence[str]] = {
+    # Since version 12 a program of the machine's own, which the module finds.
+    "pnpm": ("bin/pnpm.mjs", "bin/pnpm.cjs"),
+    "yarn": ("bin/yarn.js",),
+    "yarn-berry": ("bin/yarn.js",),
+    "bun": ("bin/bun",),
+}
+"""What may be run of the package; what it names itself is made by scripts, which don't run."""
+_NO_CAUSE = ("npm error code", "npm error A c", "npm warn", "➤ YN0000")
+"""How lines begin that only say that something failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +101,33 @@ def npm(node: Path, program: Path) -> Program:
     )
 
 
-def pnpm(node: Path, toolbox: Path, script: str) -> Program:
-    """The pnpm whose package is in `toolbox`; `script` is its program, from there."""
+def package_here(name: ManagerName) -> str:
+    """Which package holds a package manager for this machine."""
+    is_arm = platform.machine() in ("aarch64", "arm64")
+    return "@oven/bun-linux-aarch64" if name == "bun" and is_arm else PACKAGES[name]
+
+
+def places_in(name: ManagerName, package: str) -> Sequence[str]:
+    """Where the program may be, from the folder that the package was installed into."""
+    return [f"node_modules/{package}/{file}" for file in _FILES[name]]
+
+
+def fetched(name: ManagerName, node: Path, toolbox: Path, script: str) -> Program:
+    """A package manager whose package is in `toolbox`; `script` is its program, from there."""
+    match name:
+        case "pnpm":
+            return _pnpm(node, toolbox, script)
+        case "yarn":
+            return _yarn(node, toolbox, script)
+        case "yarn-berry":
+            return _yarn_berry(node, toolbox, script)
+        case "bun":
+            return _bun(toolbox, script)
+        case "npm":
+            return npm(node, Path(script))
+
+
+def _pnpm(node: Path, toolbox: Path, script: str) -> Program:
     return Program(
         name="pnpm",
         command=(str(node), f"{TOOLS}/{script}"),
@@ -94,7 +150,7 @@ def pnpm(node: Path, toolbox: Path, script: str) -> Program:
     )
 
 
-def yarn(node: Path, toolbox: Path, script: str) -> Program:
+def _yarn(node: Path, toolbox: Path, script: str) -> Program:
     """Yarn 1."""
     return Program(
         name="Yarn",
@@ -112,7 +168,7 @@ def yarn(node: Path, toolbox: Path, script: str) -> Program:
     )
 
 
-def yarn_berry(node: Path, toolbox: Path, script: str) -> Program:
+def _yarn_berry(node: Path, toolbox: Path, script: str) -> Program:
     """Yarn 2 and later, which lays packages out as the others do, whatever it would do else."""
     return Program(
         name="Yarn",
@@ -136,7 +192,7 @@ def yarn_berry(node: Path, toolbox: Path, script: str) -> Program:
     )
 
 
-def bun(toolbox: Path, executable: str) -> Program:
+def _bun(toolbox: Path, executable: str) -> Program:
     """The bun whose binary is at `executable` in `toolbox`."""
     return Program(
         name="bun",
@@ -153,12 +209,16 @@ def bun(toolbox: Path, executable: str) -> Program:
     )
 
 
-def bun_package() -> str:
-    """The package that holds bun's binary for this machine; one that old processors run, too."""
-    if platform.machine() in ("aarch64", "arm64"):
-        return "@oven/bun-linux-aarch64"
-    return "@oven/bun-linux-x64-baseline"
-
-
 def _environment(**more: str) -> Mapping[str, str]:
     return {"COREPACK_ENABLE_STRICT": "0", **more}
+
+
+def reason_in(name: str, output: str) -> str:
+    """What a program itself names as the cause: the first line that isn't just a code."""
+    lines = [
+        line.removeprefix("npm error ").removeprefix("error ").strip()
+        for line in output.splitlines()
+        if line.strip() and not line.startswith(_NO_CAUSE)
+    ]
+    named = [line for line in lines if "rror" in line or "ERR" in line or "fail" in line]
+    return next(iter(named or lines), "")[:300] or f"{name} failed without saying why"

@@ -3,33 +3,18 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from forge_lsp.errors import SandboxFailed
 from forge_lsp.ports.sandbox import StageSink
 from forge_lsp.sandbox.folders import remove_tree
-from forge_lsp.sandbox.installing import packuments, programs
+from forge_lsp.sandbox.installing import packuments
 from forge_lsp.sandbox.installing.managers import PackageManager
-from forge_lsp.sandbox.installing.programs import Program
+from forge_lsp.sandbox.installing.programs import Program, fetched, package_here, places_in
 from forge_lsp.sandbox.installing.project import Managed, ManagerName
 from forge_lsp.sandbox.installing.registry import Registry
-
-_PACKAGES: Mapping[ManagerName, str] = {
-    "pnpm": "pnpm",
-    "yarn": "yarn",
-    "yarn-berry": "@yarnpkg/cli-dist",
-    "bun": programs.bun_package(),
-}
-_PROGRAMS: Mapping[ManagerName, Sequence[str]] = {
-    # Since version 12 a program of the machine's own, which the module finds.
-    "pnpm": ("bin/pnpm.mjs", "bin/pnpm.cjs"),
-    "yarn": ("bin/yarn.js",),
-    "yarn-berry": ("bin/yarn.js",),
-    "bun": ("bin/bun",),
-}
-"""What may be run of the package; what it names itself is made by scripts, which don't run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +53,7 @@ class Toolbox:
         """The program of that package manager; raises `SandboxFailed` where it can't be had."""
         if managed.name == "npm":
             return self._npm.program
-        package = _PACKAGES[managed.name]
+        package = package_here(managed.name)
         async with self._fetching:
             version = await self._version(package, managed.wanted)
             folder = self._place / f"{managed.name}-{version}"
@@ -77,15 +62,7 @@ class Toolbox:
                 await self._fetch(f"{package}@{version}", folder)
         os.utime(folder)
         script = await asyncio.to_thread(_program, folder, managed.name, package)
-        match managed.name:
-            case "pnpm":
-                return programs.pnpm(self._node, folder, script)
-            case "yarn":
-                return programs.yarn(self._node, folder, script)
-            case "yarn-berry":
-                return programs.yarn_berry(self._node, folder, script)
-            case "bun":
-                return programs.bun(folder, script)
+        return fetched(managed.name, self._node, folder, script)
 
     async def _version(self, package: str, wanted: str) -> str:
         if packuments.is_version(wanted):
@@ -121,8 +98,7 @@ class Toolbox:
 
 def _program(folder: Path, name: ManagerName, package: str) -> str:
     """Where the package's program is in the folder."""
-    for program in _PROGRAMS[name]:
-        place = f"node_modules/{package}/{program}"
+    for place in places_in(name, package):
         if (folder / place).is_file():
             return place
     raise SandboxFailed(f"{package} holds no program that could be run.")

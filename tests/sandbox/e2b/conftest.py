@@ -1,4 +1,4 @@
-"""E2B's double with its templates; and leaves the live tests out, and says so, unless asked."""
+"""E2B's double with its templates."""
 
 import asyncio
 import os
@@ -21,29 +21,8 @@ from forge_lsp.settings import Places, SandboxSettings, Secret, Settings
 
 pytest.register_assert_rewrite("sandbox_contract")
 
-LIVE = "test_e2b_live.py"
-REASON = "set FORGE_LIVE_TESTS=1 and E2B_API_KEY to use the real E2B, which costs money"
 Look = Callable[[Sandbox, str], Awaitable[tuple[int, str]]]
 BARE = Path(__file__).parent / "bare"
-
-_left_out = pytest.StashKey[int]()
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("FORGE_LIVE_TESTS") == "1" and os.environ.get("E2B_API_KEY"):
-        return
-    live = [item for item in items if item.path.name == LIVE]
-    if live:
-        config.hook.pytest_deselected(items=live)
-        items[:] = [item for item in items if item not in live]
-        config.stash[_left_out] = len(live)
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if count := config.stash.get(_left_out, 0):
-        terminalreporter.write_line(f"{LIVE}: {count} tests left out: {REASON}")
 
 
 def unpack(home: Path) -> None:
