@@ -39,6 +39,13 @@ INTERNAL_ERROR = (
     "Please report it with the lines that name this run."
 )
 
+CANCELLED = RunFinished("cancelled", message="The run was cancelled.")
+INTERRUPTED = RunFinished(
+    "failed",
+    code="interrupted",
+    message="The run was interrupted: the server that ran it was stopped. Start it again.",
+)
+
 Work = Callable[["Run"], Awaitable[RunFinished | None]]
 """What a run does. None means completed; a `ForgeError` ends it as failed."""
 
@@ -53,6 +60,8 @@ class Run:
         """How many subscribers it has now."""
         self.is_ending = False
         """It is saying its last words."""
+        self.cut_off = CANCELLED
+        """Its last word where its task is cancelled; for `Runs` alone."""
         self._journal = journal
         self._coalesce_s = coalesce_s
         self._next_seq = 1
@@ -243,14 +252,10 @@ class Runs:
 
         Raises `NotFound` for an unknown run, `Conflict` for one that has ended.
         """
-        task = self._tasks.get(run_id)
-        if task is None:
+        if run_id not in self._tasks:
             await self.record(run_id)
             raise Conflict(f"The run {run_id} has ended already.")
-        # The first cancel is the only one, and comes too late for a run that is ending: it would
-        # interrupt the last words.
-        if not task.cancelling() and not self._live[run_id].is_ending:
-            task.cancel()
+        self._cut_off(run_id, CANCELLED)
 
     async def subscribe(self, run_id: str, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """Every event after `after`, in order, first those recorded, then live to the last.
@@ -285,21 +290,32 @@ class Runs:
             if run:
                 run.listeners -= 1
 
-    async def close(self) -> None:
-        """Cancel every run, wait for their last words, and commit what is queued."""
+    async def close(self, last: RunFinished = CANCELLED) -> None:
+        """End every run with `last` as its last word, wait for it, and commit what is queued.
+
+        What a run has finished by then is kept. One that is being cancelled stays cancelled.
+        """
         tasks = list(self._tasks.values())
-        for run_id in tuple(self._tasks):
-            await self.cancel(run_id)
+        for run_id in self._tasks:
+            self._cut_off(run_id, last)
         if tasks:
             await asyncio.wait(tasks)
         await self._journal.close()
+
+    def _cut_off(self, run_id: str, last: RunFinished) -> None:
+        run, task = self._live[run_id], self._tasks[run_id]
+        # The first cancel is the only one, and comes too late for a run that is ending: it would
+        # interrupt the last words.
+        if not task.cancelling() and not run.is_ending:
+            run.cut_off = last
+            task.cancel()
 
     async def _carry_out(self, run: Run, work: Work) -> None:
         last = RunFinished("completed")
         try:
             last = await work(run) or last
         except asyncio.CancelledError:
-            last = RunFinished("cancelled", message="The run was cancelled.")
+            last = run.cut_off
         except ForgeError as error:
             last = RunFinished("failed", error.code, error.for_people())
         except Exception:

@@ -200,6 +200,9 @@ class HttpSettings(_Group, frozen=True):
     stall_timeout_s: Annotated[float, Meta(gt=0)] = 300.0
     """A client that takes nothing of its stream, or sends nothing of its body, for this long is
     let go."""
+    drain_timeout_s: Annotated[float, Meta(ge=0)] = 8.0
+    """How long runs may take to end by themselves once `forge-lsp serve` is told to end;
+    `docker stop` gives ten seconds."""
 
 
 class RunSettings(_Group, frozen=True):

@@ -27,12 +27,11 @@ from forge_lsp.events import (
 )
 from forge_lsp.ports.store import RunRecord
 from forge_lsp.processes import this_process
-from forge_lsp.runs import PAGE, Run, Runs, Work
+from forge_lsp.runs import CANCELLED, INTERRUPTED, PAGE, Run, Runs, Work
 from forge_lsp.settings import Places, Settings
 from forge_lsp.store.sql import default_url, open_store
 
 WAIT_S = 10
-CANCELLED = RunFinished("cancelled", message="The run was cancelled.")
 
 
 @pytest.fixture
@@ -571,6 +570,36 @@ async def test_closing_cancels_every_run_and_waits_for_its_last_word(
     for run, reader in zip(started, reading, strict=True):
         assert (await reader)[-1].event == CANCELLED
         assert (await store.events(run.id, 0, 10))[-1].event == CANCELLED
+
+
+async def test_closing_may_interrupt_runs_and_keeps_what_they_finished(
+    runs: Runs, store: GatedStore
+) -> None:
+    whole = FileFinished("a.ts", "1")
+    waiting = Waiting(FileStarted("a.ts", "create"), whole, FileStarted("b.ts", "create"))
+    run = await start(runs, waiting)
+    await waiting.begun.wait()
+    async with asyncio.timeout(WAIT_S):
+        await runs.close(INTERRUPTED)
+    told = [each.event for each in await store.events(run.id, 0, 10)]
+    assert told[2:] == [
+        whole,
+        FileStarted("b.ts", "create"),
+        FileDropped("b.ts", "the run ended before it"),
+        INTERRUPTED,
+    ]
+    assert (INTERRUPTED.outcome, INTERRUPTED.code) == ("failed", "interrupted")
+    assert (await runs.record(run.id)).outcome == "failed"
+
+
+async def test_a_run_that_is_being_cancelled_is_not_called_interrupted(
+    runs: Runs, store: GatedStore
+) -> None:
+    run = await start(runs, Waiting())
+    await runs.cancel(run.id)
+    async with asyncio.timeout(WAIT_S):
+        await runs.close(INTERRUPTED)
+    assert (await store.events(run.id, 0, 10))[-1].event == CANCELLED
 
 
 # What is known of runs

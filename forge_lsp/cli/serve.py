@@ -18,21 +18,21 @@ from forge_lsp.cli.signals import told_to_end
 from forge_lsp.errors import InvalidRequest, PortTaken, StoreFailed
 from forge_lsp.http.access import is_loopback
 from forge_lsp.http.doorway import Doorway
+from forge_lsp.runs import INTERRUPTED
 from forge_lsp.settings import HttpSettings, Places, Settings
 
 log = logging.getLogger(__name__)
 
-DRAIN_TIMEOUT_S = 8.0
-"""How long runs may take to end by themselves once the server is told to end; `docker stop` gives
-ten seconds. Being told a second time ends it at once."""
-END_TIMEOUT_S = 0.8
-"""How long each of the two, the API and the engine, may take to close."""
+END_TIMEOUT_S = 0.6
+"""How long each of the three, the runs, the API and the engine, may take to close; `docker stop`
+gives ten seconds for these and `http.drain_timeout_s`."""
 
 
 async def serve(settings: Settings, places: Places) -> None:
     """Serve until SIGINT or SIGTERM. One line on stdout tells when and where it is ready.
 
-    Then no new run is taken, and those under way have `DRAIN_TIMEOUT_S` to end by themselves.
+    Then no new run is taken, and those under way have `http.drain_timeout_s` to end by themselves;
+    after that they are interrupted. Being told a second time interrupts them at once.
 
     Raises `InvalidRequest` for a bind that isn't safe, `PortTaken`, `StoreFailed`.
     """
@@ -50,14 +50,15 @@ async def serve(settings: Settings, places: Places) -> None:
                     await end.wait()
                     end.clear()
                     doorway.drain()
-                    await _drained(engine, end)
+                    await _drained(engine, end, settings.http.drain_timeout_s)
+                    await _within(END_TIMEOUT_S, engine.runs.close(INTERRUPTED), "the runs")
             finally:
                 await _within(END_TIMEOUT_S, doorway.close(), "the HTTP API")
         finally:
             await _within(END_TIMEOUT_S, engine.close(), "the engine")
 
 
-async def _drained(engine: Engine, told_again: asyncio.Event) -> None:
+async def _drained(engine: Engine, told_again: asyncio.Event, timeout_s: float) -> None:
     """Wait for the runs under way, but neither long nor against whoever is in a hurry."""
     if engine.runs.under_way == 0:
         return
@@ -65,12 +66,12 @@ async def _drained(engine: Engine, told_again: asyncio.Event) -> None:
     ending = asyncio.create_task(_runs_ended(engine), name="draining")
     hurry = asyncio.create_task(told_again.wait(), name="second signal")
     waits = (ending, hurry)
-    await asyncio.wait(waits, timeout=DRAIN_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
     await asyncio.wait(waits)
     if engine.runs.under_way:
-        log.warning("%d runs did not end in time and are cancelled", engine.runs.under_way)
+        log.warning("%d runs did not end in time and are interrupted", engine.runs.under_way)
 
 
 async def _runs_ended(engine: Engine) -> None:

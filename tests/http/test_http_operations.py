@@ -15,9 +15,10 @@ import aiohttp
 import pytest
 from http_serving import TOKEN, Api, payloads, serving, settings, until
 
-from forge_lsp.cli import serve as serving_command
 from forge_lsp.cli.logs import JsonLines, TextLines
 from forge_lsp.http import correlation
+from forge_lsp.runs import INTERRUPTED
+from forge_lsp.settings import HttpSettings
 
 GENERATE = "/api/generate/stream"
 PROMPT = {"prompt": "Create a React counter component"}
@@ -85,7 +86,7 @@ async def test_one_that_nobody_had_asked_yet_is_on_its_way_out_too(tmp_path: Pat
 
 @asynccontextmanager
 async def served(
-    home: Path, pace_s: str
+    home: Path, pace_s: str, **more: str
 ) -> AsyncGenerator[tuple[asyncio.subprocess.Process, aiohttp.ClientSession]]:
     """`forge-lsp serve` as it is, with a client of it."""
     environment = {
@@ -95,6 +96,7 @@ async def served(
         "FORGE_MODEL_PROVIDER": "demo",
         "FORGE_MODEL_DEMO_PACE_S": pace_s,
         "FORGE_LOG_FORMAT": "json",
+        **more,
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
     process = await asyncio.create_subprocess_exec(
@@ -117,7 +119,7 @@ async def served(
 
 async def ended(process: asyncio.subprocess.Process) -> list[dict[str, Any]]:
     """Wait for its end; gives the lines of its log."""
-    async with asyncio.timeout(serving_command.DRAIN_TIMEOUT_S + END_S):
+    async with asyncio.timeout(HttpSettings().drain_timeout_s + END_S):
         _, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     return [json.loads(line) for line in errors.decode().splitlines()]
@@ -155,11 +157,31 @@ async def test_a_second_signal_does_not_wait_and_the_journal_tells_of_the_run(
             async with asyncio.timeout(END_S):
                 last = payloads(await stream.read())[-1]
         await ended(process)
-    assert last["type"] in ("error", "cancelled")
-    async with serving(tmp_path) as api:
+    await _is_interrupted(tmp_path, run_id, last)
+
+
+async def test_a_run_that_does_not_end_in_time_is_interrupted(tmp_path: Path) -> None:
+    async with served(tmp_path, SLOW_S, FORGE_HTTP_DRAIN_TIMEOUT_S="0.2") as (process, client):
+        async with client.post(GENERATE, json=PROMPT) as stream:
+            run_id = stream.headers["X-Run-Id"]
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(END_S):
+                last = payloads(await stream.read())[-1]
+        log = await ended(process)
+    assert any("1 runs did not end in time" in line["message"] for line in log)
+    await _is_interrupted(tmp_path, run_id, last)
+
+
+async def _is_interrupted(home: Path, run_id: str, last: dict[str, Any]) -> None:
+    """Both the client, by its stream's last word, and the journal were told."""
+    assert last["type"] == "error"
+    assert last["data"]["code"] == "interrupted"
+    async with serving(home) as api:
         _, run = await api.get(f"/v1/runs/{run_id}")
-        assert run["status"] in ("cancelled", "failed")
+        assert run["status"] == "failed"
         assert run["endedAt"]
+        told = await api.engine.store.events(run_id, 0, 500)
+        assert told[-1].event == INTERRUPTED
 
 
 async def test_a_line_of_the_log_names_its_request_and_its_run() -> None:
