@@ -12,7 +12,19 @@ def test_this_process_is_alive() -> None:
     assert is_alive(this_process())
 
 
-@pytest.mark.parametrize("owner", ["", "1", ":", "1:", "x:1", "-1:5", f"{os.getpid()}:1", "²:1"])
+@pytest.mark.parametrize(
+    "owner",
+    [
+        "",
+        "1",
+        ":",
+        "1:",
+        "x:1",
+        "-1:5",
+        pytest.param(f"{os.getpid()}:1", id="mine, of another time"),
+        "²:1",
+    ],
+)
 def test_anything_that_names_no_living_process_is_dead(owner: str) -> None:
     assert not is_alive(owner)
 
