@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import PayloadEncodingError
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -192,25 +193,36 @@ class InstallBody(_Body):
     """None: the active one, which was created or used last."""
 
 
-async def read_body(request: web.Request, body: type[BodyT]) -> BodyT:
-    """The request's body. Raises `InvalidRequest`, or what aiohttp says of its type and size."""
-    return _decode(await _read(request), body)
+async def received(request: web.Request) -> bytes:
+    """The body as it came, unpacked; empty where there is none.
 
-
-async def read_optional_body(request: web.Request, body: type[BodyT]) -> BodyT:
-    """The same where no body at all means `{}`."""
-    data = await _read(request)
-    return _decode(data, body) if data else body.model_validate({})
-
-
-async def _read(request: web.Request) -> bytes:
+    Raises `InvalidRequest` where it lacks its end or can't be unpacked, and what aiohttp says of
+    its type and size.
+    """
     if request.can_read_body and request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="The body must be application/json")
     try:
         async with asyncio.timeout(request.app[SETTINGS].stall_timeout_s):
-            return await request.read()
+            body = await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
+    except (web.RequestPayloadError, PayloadEncodingError, ConnectionError):
+        raise InvalidRequest(INVALID_JSON) from None
+    # What is unpacked to nothing was cut off, and nothing may stand for everything.
+    if not body and hdrs.CONTENT_ENCODING in request.headers:
+        raise InvalidRequest(INVALID_JSON)
+    return body
+
+
+async def read_body(request: web.Request, body: type[BodyT]) -> BodyT:
+    """The request's body. Raises `InvalidRequest`, or what aiohttp says of its type and size."""
+    return _decode(await received(request), body)
+
+
+async def read_optional_body(request: web.Request, body: type[BodyT]) -> BodyT:
+    """The same where no body at all means `{}`."""
+    data = await received(request)
+    return _decode(data, body) if data else body.model_validate({})
 
 
 def _decode(data: bytes, body: type[BodyT]) -> BodyT:

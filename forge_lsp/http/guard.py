@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Iterable, Sequence
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
@@ -33,7 +33,8 @@ def guard(access: Access) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        _check_host(access, request.headers.getall(hdrs.HOST, ()))
+        _check_framing(request)
+        _check_host(access, request)
         _check_origin(access, request.headers.getall(hdrs.ORIGIN, ()))
         needs = needs_of(request)
         if needs is None or not needs.is_open:
@@ -49,9 +50,7 @@ def guard(access: Access) -> Middleware:
 @web.middleware
 async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id, the client's own where that is fit to print, and log it."""
-    given = request.headers.get("X-Request-Id", "")
-    fits = _REQUEST_ID.fullmatch(given)
-    request[REQUEST_ID] = given if fits else f"req_{secrets.token_hex(10)}"
+    request[REQUEST_ID] = _request_id(request)
     began = time.monotonic()
     response = await handler(request)
     took_ms = (time.monotonic() - began) * 1000
@@ -64,7 +63,13 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
 
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
     """Put the request's id on its answer, streams included."""
-    response.headers["X-Request-Id"] = request[REQUEST_ID]
+    # What aiohttp refuses by itself, an unknown `Expect`, is refused before it has one.
+    response.headers["X-Request-Id"] = request.get(REQUEST_ID) or _request_id(request)
+
+
+def _request_id(request: web.Request) -> str:
+    given = request.headers.get("X-Request-Id", "")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(10)}"
 
 
 def _without_headers(record: logging.LogRecord) -> bool:
@@ -74,8 +79,21 @@ def _without_headers(record: logging.LogRecord) -> bool:
     return True
 
 
-def _check_host(access: Access, hosts: Sequence[str]) -> None:
-    if len(hosts) != 1 or hosts[0].lower() not in access.hosts:
+def _check_framing(request: web.Request) -> None:
+    is_chunked = hdrs.TRANSFER_ENCODING in request.headers
+    # HTTP/1.0 knows no chunks, so what stands between may see another end (RFC 9112, 6.1); and of
+    # what calls itself newer, only the syntax is known here.
+    if request.version > HttpVersion11 or (is_chunked and request.version < HttpVersion11):
+        request.protocol.close()
+        raise web.HTTPBadRequest(text="A request must be one of HTTP/1.0 or HTTP/1.1")
+
+
+def _check_host(access: Access, request: web.Request) -> None:
+    named = request.headers.getall(hdrs.HOST, ())
+    # A whole URL may stand in the place of the path, and then it is what the client means.
+    is_path = request.raw_path.startswith(("/", "*"))
+    asked = named if is_path else (*named, request.url.authority)
+    if len(named) != 1 or any(host.lower() not in access.hosts for host in asked):
         raise web.HTTPMisdirectedRequest(
             text="This server does not answer under that host; http.allowed_hosts can name it."
         )

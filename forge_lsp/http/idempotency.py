@@ -22,8 +22,9 @@ from aiohttp.typedefs import Handler, Middleware
 from forge_lsp.actions.engine import Engine
 from forge_lsp.errors import Conflict, InvalidRequest
 from forge_lsp.http import sse
+from forge_lsp.http.bodies import received
 from forge_lsp.http.sse import ApplyRendering, GenerateRendering, Payload, Rendering
-from forge_lsp.http.state import CALLER, ON_RUN, SETTINGS, STREAMS, engine_of
+from forge_lsp.http.state import CALLER, ON_RUN, STREAMS, engine_of
 from forge_lsp.ports.store import AnswerRecord
 from forge_lsp.processes import is_alive, this_process
 
@@ -95,14 +96,8 @@ def answer_once() -> Middleware:
 async def _claim_for(request: web.Request, keys: Sequence[str]) -> AnswerRecord:
     if len(keys) != 1 or not _FIT_KEY.fullmatch(keys[0]):
         raise InvalidRequest(f"{KEY}: 1 to 255 printable ASCII characters without spaces are taken")
-    # What was read once is read by the route without another look at its type.
-    if request.can_read_body and request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="The body must be application/json")
-    try:
-        async with asyncio.timeout(request.app[SETTINGS].stall_timeout_s):
-            body = await request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+    # aiohttp keeps it, so the route gets the same.
+    body = await received(request)
     asked = b"\0".join([request.method.encode(), request.rel_url.raw_path_qs.encode(), body])
     return AnswerRecord(
         account=request[CALLER].account,

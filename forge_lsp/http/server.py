@@ -8,6 +8,8 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.late import Late
 from forge_lsp.http.access import Access
 from forge_lsp.http.application import build
+from forge_lsp.http.connections import Site
+from forge_lsp.http.doorway import BACKLOG
 from forge_lsp.http.draining import DRAIN
 from forge_lsp.settings import HttpSettings
 
@@ -34,13 +36,11 @@ class Server:
         """Take over the listening socket."""
         runner = web.AppRunner(
             build(engine, access, settings),
-            access_log=None,
             handle_signals=False,
-            lingering_time=LINGERING_TIME_S,
             shutdown_timeout=SHUTDOWN_TIMEOUT_S,
         )
         await runner.setup()
-        await web.SockSite(runner, listening).start()
+        await Site(runner, listening, backlog=BACKLOG, lingering_time_s=LINGERING_TIME_S).start()
         return cls(runner)
 
     def drain(self) -> None:
