@@ -32,6 +32,8 @@ MAX_TAIL = 4096
 """Events of a live run that stay in memory; a slower subscriber reads the rest from the store."""
 MAX_BACKLOG = 1000
 """Events that may wait for their commit before the one who makes more of them has to wait."""
+WOKEN_AT_ONCE = 32
+"""Subscribers that an event wakes before the event loop's other work has its turn."""
 PAGE = 500
 _REPLY = ""
 INTERNAL_ERROR = (
@@ -71,7 +73,8 @@ class Run:
         self._flush_timer: asyncio.TimerHandle | None = None
         self._open_files: dict[str, None] = {}
         self._tail: list[Recorded] = []
-        self._changed: asyncio.Future[None] | None = None
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        """Who waits for the next event, in the order in which they came."""
         self._broken: StoreFailed | None = None
         self._finished = asyncio.Event()
 
@@ -123,9 +126,12 @@ class Run:
 
     async def changed(self) -> None:
         """Wait for the next event."""
-        if self._changed is None:
-            self._changed = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._changed)
+        change = asyncio.get_running_loop().create_future()
+        self._waiting[change] = None
+        try:
+            await change
+        finally:
+            self._waiting.pop(change, None)
 
     async def finish(self, last: RunFinished) -> None:
         """Close what is open, then say the last word; for `Runs` alone."""
@@ -173,9 +179,18 @@ class Run:
         self._notify()
 
     def _notify(self) -> None:
-        if self._changed is not None:
-            changed, self._changed = self._changed, None
-            changed.set_result(None)
+        if self._waiting:
+            waiting, self._waiting = list(self._waiting), {}
+            _wake(waiting)
+
+
+def _wake(waiting: Sequence["asyncio.Future[None]"]) -> None:
+    """A few at a time: whatever else the event loop has to do comes in between."""
+    for change in waiting[:WOKEN_AT_ONCE]:
+        if not change.done():
+            change.set_result(None)
+    if len(waiting) > WOKEN_AT_ONCE:
+        asyncio.get_running_loop().call_soon(_wake, waiting[WOKEN_AT_ONCE:])
 
 
 class Runs:

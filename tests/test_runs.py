@@ -27,7 +27,7 @@ from forge_lsp.events import (
 )
 from forge_lsp.ports.store import RunRecord
 from forge_lsp.processes import this_process
-from forge_lsp.runs import CANCELLED, INTERRUPTED, PAGE, Run, Runs, Work
+from forge_lsp.runs import CANCELLED, INTERRUPTED, PAGE, WOKEN_AT_ONCE, Run, Runs, Work
 from forge_lsp.settings import Places, Settings
 from forge_lsp.store.sql import default_url, open_store
 
@@ -263,6 +263,52 @@ async def test_listeners_are_counted_while_they_listen(runs: Runs) -> None:
         assert run.listeners == 2
     assert run.listeners == 0
     waiting.go_on.set()
+
+
+async def test_more_subscribers_than_are_woken_at_once_all_hear_all(runs: Runs) -> None:
+    waiting = Waiting()
+    run = await start(runs, waiting)
+    many = 3 * WOKEN_AT_ONCE + 1
+    readers = [asyncio.create_task(read(runs, run.id)) for _ in range(many)]
+    await until(lambda: len(run._waiting) == many)
+    waiting.go_on.set()
+    found = await asyncio.gather(*readers)
+    assert [each.event for each in found[0]][1:] == [Stage("gone on"), RunFinished("completed")]
+    assert all(each == found[0] for each in found)
+
+
+async def test_the_loop_has_other_turns_while_many_are_woken(runs: Runs) -> None:
+    waiting = Waiting()
+    run = await start(runs, waiting)
+    heard: list[int] = []
+
+    async def listen() -> None:
+        async with aclosing(runs.subscribe(run.id, after=1)) as events:
+            heard.append((await anext(events)).seq)
+
+    readers = [asyncio.create_task(listen()) for _ in range(3 * WOKEN_AT_ONCE)]
+    await until(lambda: len(run._waiting) == len(readers))
+    waiting.go_on.set()
+    seen: set[int] = set()
+    async with asyncio.timeout(WAIT_S):
+        while len(heard) < len(readers):
+            await asyncio.sleep(0)
+            seen.add(len(heard))
+    await asyncio.gather(*readers)
+    assert {WOKEN_AT_ONCE, 2 * WOKEN_AT_ONCE} <= seen
+
+
+async def test_who_leaves_while_nothing_is_said_is_forgotten(runs: Runs) -> None:
+    waiting = Waiting()
+    run = await start(runs, waiting)
+    readers = [asyncio.create_task(read(runs, run.id)) for _ in range(50)]
+    await until(lambda: len(run._waiting) == 50)
+    for reader in readers:
+        reader.cancel()
+    await asyncio.wait(readers)
+    assert (len(run._waiting), run.listeners) == (0, 0)
+    waiting.go_on.set()
+    assert (await said(runs, run.id))[-1] == RunFinished("completed")
 
 
 # Coalescing
