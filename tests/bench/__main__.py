@@ -6,6 +6,7 @@ import asyncio
 from . import (
     actions,
     add_package,
+    clients,
     delay,
     edit_tokens,
     harness,
@@ -26,6 +27,7 @@ ROWS = {
         actions.ROW,
         delay.ROW,
         journal_events.ROW,
+        clients.ROW,
         parser.ROW,
         sandbox.ROW,
         write.ROW,
