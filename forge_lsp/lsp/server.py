@@ -20,9 +20,9 @@ from forge_lsp.lsp.session import OpenEngine
 
 log = logging.getLogger(__name__)
 
-CLOSE_TIMEOUT_S = 1.3
+CLOSE_TIMEOUT_S = 1.0
 """For the runs' last words and the sandboxes' ends."""
-HARD_END_S = 1.6
+HARD_END_S = 1.3
 """Then the process goes, whatever hangs: editors kill it after two seconds anyway."""
 FLUSH_TIMEOUT_S = 0.2
 MAX_BACKLOG_BYTES = 4_000_000

@@ -5,12 +5,10 @@ import fcntl
 import os
 import socket
 import subprocess
-import sys
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import e2e_nobody
 import msgspec
 import pytest
 from e2e_editor import Editor, opened, opened_by
@@ -92,9 +90,9 @@ async def test_a_folder_that_cant_be_worked_in_is_refused_and_left_alone(
         home: "{} holds all that you have, and so is no project folder.",
         Path("/"): "{} holds all that you have, and so is no project folder.",
     }
-    # Root may write what is read-only.
-    is_root = os.geteuid() == 0
-    server = (sys.executable, e2e_nobody.__file__, "lsp") if is_root else LANGUAGE_SERVER
+    # Root may write what is read-only, unless that is taken from it: see capabilities(7).
+    without = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
+    server = (*without, *LANGUAGE_SERVER) if os.geteuid() == 0 else LANGUAGE_SERVER
     settings = {"HOME": str(home), "FORGE_HTTP_ENABLED": "false"}
     kept = Home.make(open_folder / "kept", open_folder / "cache")
     async with opened_by(server, [open_folder, *refused], kept, settings) as editor:

@@ -54,7 +54,7 @@ async def test_python_is_run_in_the_cloud_and_its_output_opened(
     await client.wait(lambda _: len(client.requests("window/showDocument")) == 2)
     assert read(client.requests("window/showDocument")[1]["uri"]) == b"20\n"
     titles = [p["value"].get("title") for p in client.requests("$/progress")]
-    assert "Forge: python (a.py)" in titles
+    assert "Forge: running Python (a.py)" in titles
     assert await client.leave() == 0
     assert double.sandboxes == {}
 

@@ -285,7 +285,11 @@ from forge_lsp.sandbox.isolation.launch import launch
 async def main():
     tools = await Confinement().tools()
     options = sandbox_arguments(
-        directory=Path(sys.argv[1]), node=tools.node, environment={}, limits=Limits(512, 64, 64)
+        directory=Path(sys.argv[1]),
+        node=tools.node,
+        environment={},
+        limits=Limits(512, 64, 64),
+        toolbox=None,
     )
     payload = ["sh", "-c", "echo ran > /app/ran"]
     launched = await launch(
