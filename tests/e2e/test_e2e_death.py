@@ -11,7 +11,8 @@ from e2e_processes import Held, hold_family, left_after
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
-END_WITHIN_S = 2.0
+END_WITHIN_S = 8.0
+"""Two seconds on a quiet machine; a busy one takes longer over it."""
 SLOW = "0.2"
 """Seconds for each piece of the model's reply: it takes half a minute."""
 

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from lsp_wire import Editor, editor
 
-IN_TIME_S = 2.0
+from forge_lsp.lsp.server import CLOSE_TIMEOUT_S, HARD_END_S
+
+EDITORS_PATIENCE_S = 2.0
+IN_TIME_S = 8.0
+"""The server's own limit is `lsp.server.HARD_END_S`; a busy machine takes longer over it."""
 EVENTS = {"events": True}
 SLOW = {"FORGE_MODEL_DEMO_PACE_S": "0.2"}
 PROMPT = {"prompt": "Create a counter component"}
@@ -113,7 +117,7 @@ async def test_an_editor_that_reads_nothing_does_not_hold_up_the_end(
         client.process.send_signal(signal.SIGTERM)
         started = time.monotonic()
         await client.ended()
-        assert time.monotonic() - started < IN_TIME_S + 0.5
+        assert time.monotonic() - started < IN_TIME_S
 
 
 async def test_a_server_without_work_ends_at_once(client: Editor) -> None:
@@ -162,3 +166,7 @@ async def test_the_cancel_command_takes_the_newest_run_or_the_one_named(
         gone = await client.command("forge.cancel", {"runId": first})
         assert "ended already" in gone["error"]["message"]
         assert await client.leave() == 0
+
+
+def test_the_server_gives_itself_less_time_than_editors_do() -> None:
+    assert CLOSE_TIMEOUT_S < HARD_END_S < EDITORS_PATIENCE_S
