@@ -26,7 +26,7 @@ Look = Callable[[Sandbox, str], Awaitable[tuple[int, str]]]
 
 APP = ProjectPath.parse("src/App.tsx")
 INDEX = ProjectPath.parse("index.html")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 ODD_NAMES = [
     "src/with space.ts",
     "src/it's.ts",

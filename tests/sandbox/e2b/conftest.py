@@ -3,13 +3,12 @@
 import asyncio
 import os
 import shutil
-import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from io import BytesIO
 from pathlib import Path
 
 import aiohttp
 import pytest
+from e2b_archives import unpack
 from e2b_double import DOMAIN, E2bDouble
 from e2b_machine import Template
 
@@ -25,17 +24,16 @@ Look = Callable[[Sandbox, str], Awaitable[tuple[int, str]]]
 BARE = Path(__file__).parent / "bare"
 
 
-def unpack(home: Path) -> None:
+def unpack_template(home: Path) -> None:
     """What a template holds beside its packages."""
-    with tarfile.open(fileobj=BytesIO(packed(SandboxSettings(), DOMAIN))) as archive:
-        archive.extractall(home, filter="data")
+    unpack(packed(SandboxSettings(), DOMAIN), home)
 
 
 @pytest.fixture(scope="session")
 def bare_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """An app whose dev server is a page of JavaScript: quick, and enough for what isn't Vite's."""
     home = tmp_path_factory.mktemp("bare") / "home"
-    unpack(home)
+    unpack_template(home)
     shutil.rmtree(home / "app")
     shutil.copytree(BARE, home / "app")
     vite = home / "app/node_modules/vite/bin"
@@ -67,7 +65,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def vite_template(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Template:
     home = tmp_path_factory.mktemp("vite") / "home"
-    unpack(home)
+    unpack_template(home)
     shutil.copytree(prepared / "node_modules", home / "app/node_modules", symlinks=True)
     return Template(home, "sh .forge-lsp/dev-server.sh")
 

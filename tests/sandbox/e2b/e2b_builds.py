@@ -1,16 +1,15 @@
 """Template builds of the double: steps are done for real, in a folder."""
 
 import asyncio
-import io
 import secrets
 import shutil
-import tarfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from e2b_archives import unpack
 from e2b_machine import Machine, Template, copy_tree
 from e2b_wire import failure
 
@@ -123,8 +122,7 @@ class Builds:
     async def _do(self, build: Build, step: dict[str, Any]) -> None:
         if step["type"] == "COPY":
             target = build.home / step["args"][1].removeprefix(HOME).strip("/")
-            with tarfile.open(fileobj=io.BytesIO(self._uploads[step["filesHash"]])) as archive:
-                archive.extractall(target, filter="data")
+            await asyncio.to_thread(unpack, self._uploads[step["filesHash"]], target)
         elif step["type"] == "RUN":
             await self._run(build, step["args"][0])
         else:
