@@ -102,22 +102,21 @@ class LocalSandbox:
     async def write(self, path: ProjectPath, content: bytes) -> None:
         """Put the whole file in place at once."""
         self._check()
+        self._page_errors.files_change([path])
         await self._writer.write(path, content)
-        self._page_errors.files_changed([path])
 
     async def put(self, contents: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
         """Put many files in place, and take away those that are None; gives those that could not
         be, and why, for people."""
         self._check()
-        refused = await self._writer.put(contents)
-        self._page_errors.files_changed(contents.keys() - refused.keys())
-        return refused
+        self._page_errors.files_change(contents.keys())
+        return await self._writer.put(contents)
 
     async def delete(self, path: ProjectPath) -> None:
         """A file that isn't there is a success."""
         self._check()
+        self._page_errors.files_change([path])
         await self._writer.delete(path)
-        self._page_errors.files_changed([path])
 
     async def install(self, packages: Sequence[str]) -> InstallReport:
         """Install packages; what is there already is installed at once."""

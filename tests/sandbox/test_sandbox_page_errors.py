@@ -167,13 +167,13 @@ async def test_webpacks_own_names_lead_to_the_file(errors: PageErrors) -> None:
 async def test_a_written_file_ends_what_was_thrown(errors: PageErrors) -> None:
     errors.take(thrown())
     assert await errors.found()
-    errors.files_changed([APP])
+    errors.files_change([APP])
     assert await errors.found() == ()
 
 
 async def test_what_an_older_version_of_a_file_throws_is_no_news(errors: PageErrors) -> None:
     errors.take(told("loaded"))
-    errors.files_changed([APP])
+    errors.files_change([APP])
     written_ms = time.time_ns() // 1_000_000
     errors.take(thrown())
     errors.take(thrown(url=f"/src/App.tsx?t={written_ms - 1000}"))
@@ -188,7 +188,7 @@ async def test_what_is_reported_before_a_write_does_not_come_after_it(
     project.may_answer.clear()
     errors.take(thrown())
     await asyncio.sleep(0)
-    errors.files_changed([ProjectPath.parse("src/other.ts")])
+    errors.files_change([ProjectPath.parse("src/other.ts")])
     project.may_answer.set()
     assert await errors.found() == ()
 

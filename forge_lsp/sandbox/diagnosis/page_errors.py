@@ -84,8 +84,12 @@ class PageErrors:
         with suppress(asyncio.QueueFull):
             self._waiting.put_nowait(_Received(report, self._time))
 
-    def files_changed(self, paths: Collection[str]) -> None:
-        """Forget what was thrown: the files are others now. What still is wrong comes back."""
+    def files_change(self, paths: Collection[str]) -> None:
+        """Forget what was thrown: the files are about to be others. What still is wrong comes back.
+
+        To be called before they are written: a page is quick to throw anew, and what it throws
+        then must not be taken for what it threw before.
+        """
         now_ms = _now_ms()
         for path in paths:
             self._written_ms.pop(path, None)
