@@ -125,7 +125,10 @@ class LocalSandbox:
         async with self._installing:
             self._check()
             try:
-                return await self._while_alive(self._shared.installer.install(self._folder, asked))
+                work = self._shared.installer.install(self._folder, asked)
+                report = await self._while_alive(work)
+                self._diagnosis.installed(report)
+                return report
             finally:
                 self._diagnosis.forget()
 

@@ -6,7 +6,9 @@ import pytest
 
 from forge_lsp.errors import NotFound
 from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.sandbox import InstalledPackage, InstallReport
 from forge_lsp.sandbox.dev_server import Page
+from forge_lsp.sandbox.diagnosis.reports import Diagnosis
 from forge_lsp.sandbox.diagnosis.server_errors import parse_server_error
 from forge_lsp.sandbox.diagnosis.subject import Subject
 
@@ -28,12 +30,16 @@ class Server:
 
     def __init__(self, output: str) -> None:
         self.output = output
+        self.pages: list[Page] = []
+        """What it answers at its root, one after the other, and the last one from then on."""
 
     async def get(self, path: str) -> Page:
-        return Page(404, "text/plain", path.encode())
+        if path != "/" or not self.pages:
+            return Page(404, "text/plain", path.encode())
+        return self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
 
 
-def subject(source: str, output: str = "") -> Subject:
+def subject(source: str, output: str = "", server: Server | None = None) -> Subject:
     async def read(path: ProjectPath) -> bytes:
         if path != PAGE:
             raise NotFound(f"There is no {path}.")
@@ -42,7 +48,7 @@ def subject(source: str, output: str = "") -> Subject:
     async def run_tsc(arguments: object) -> tuple[int, str]:
         return 0, str(arguments)
 
-    return Subject(Server(output), [PAGE], read, run_tsc)
+    return Subject(server or Server(output), [PAGE], read, run_tsc)
 
 
 def page(name: str) -> Page:
@@ -70,6 +76,21 @@ async def test_an_error_is_told_in_its_place(
 async def test_a_missing_package_is_named() -> None:
     found = await parse_server_error(page("next_missing.html"), subject(MISSING))
     assert (found.code, found.package) == ("unresolved-import", "left-pad")
+
+
+async def test_after_an_install_the_server_gets_the_time_to_notice_it() -> None:
+    server = Server("")
+    server.pages = [page("next_missing.html"), page("next_missing.html")]
+    server.pages.append(Page(200, "text/html", b"<p>"))
+
+    async def now() -> Subject:
+        return subject(MISSING, server=server)
+
+    diagnosis = Diagnosis(now)
+    (found,) = (await diagnosis.report()).diagnostics
+    assert found.package == "left-pad"
+    diagnosis.installed(InstallReport((InstalledPackage("left-pad", "1.3.0"),), ()))
+    assert (await diagnosis.report()).diagnostics == ()
 
 
 async def test_what_the_page_does_not_say_the_server_has_printed() -> None:

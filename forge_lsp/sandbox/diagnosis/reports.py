@@ -6,7 +6,7 @@ to do with is looked at again.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -14,7 +14,12 @@ import aiohttp
 
 from forge_lsp.errors import SandboxFailed
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.sandbox import DiagnosticsReport, SandboxCheck, SandboxDiagnostic
+from forge_lsp.ports.sandbox import (
+    DiagnosticsReport,
+    InstallReport,
+    SandboxCheck,
+    SandboxDiagnostic,
+)
 from forge_lsp.sandbox.dev_server import Page
 from forge_lsp.sandbox.diagnosis.imports import aliases_in
 from forge_lsp.sandbox.diagnosis.modules import STYLES, Modules
@@ -31,6 +36,10 @@ from forge_lsp.sandbox.diagnosis.vite_errors import UNRESOLVED_IMPORT
 MAX_DIAGNOSTICS = 500
 TSCONFIG = ProjectPath.parse("tsconfig.json")
 PACKAGES = ProjectPath.parse("package.json")
+
+NOTICE_S = 15.0
+"""How long a dev server may take to notice a package that was installed."""
+NOTICE_LOOK_S = 0.2
 
 _UNREADABLE = frozenset({"parse_error", "transform", SERVER_ERROR})
 """What is told of files that the dev server can't read. One that throws can be read, and then has
@@ -71,6 +80,11 @@ class Diagnosis:
         self._report = DiagnosticsReport("", (), ())
         self._modules = Modules()
         self._types: _Finding | None = None
+        self._installed: set[str] = set()
+
+    def installed(self, report: InstallReport) -> None:
+        """Let the next look wait until the dev server has noticed these packages."""
+        self._installed.update(package.name for package in report.installed)
 
     def forget(self) -> None:
         """Let the next look see everything: something may have changed that nobody names."""
@@ -104,7 +118,8 @@ class Diagnosis:
     async def _looked(self, changed: Collection[ProjectPath] | None) -> DiagnosticsReport:
         subject = await self._subject()
         project = await _project(subject)
-        looks: list[Awaitable[_Finding]] = [_page(subject, project)]
+        installed, self._installed = self._installed, set()
+        looks: list[Awaitable[_Finding]] = [_page(subject, project, installed)]
         if project.has_vite:
             looks.append(self._look_at_modules(subject, project, changed))
         if project.checker:
@@ -166,18 +181,23 @@ def _process(subject: Subject) -> _Finding:
     return _Finding(_check("dev server", began, detail, ok=running))
 
 
-async def _page(subject: Subject, project: _Project) -> _Finding:
+async def _page(subject: Subject, project: _Project, installed: Container[str | None]) -> _Finding:
     began = time.monotonic()
+    page, failed = project.page, None
+    while page is not None and page.status >= 500 and not project.has_vite:
+        failed = await parse_server_error(page, subject)
+        if failed.package not in installed or time.monotonic() - began > NOTICE_S:
+            break
+        # The package is there, and the error an old one.
+        await asyncio.sleep(NOTICE_LOOK_S)
+        page, failed = await _asked(subject, "/"), None
     thrown = await subject.page_errors()
-    page = project.page
     if page is None:
         return _Finding(_check("page", began, "no answer", ok=False), thrown)
     is_html = page.content_type == "text/html"
     # What a project's own server has at its root is its own matter, as long as it isn't an error.
     answers = page.status == 200 and is_html if project.has_vite else page.status < 500
-    found = thrown
-    if page.status >= 500 and not project.has_vite:
-        found = (*thrown, await parse_server_error(page, subject))
+    found = thrown if failed is None else (*thrown, failed)
     detail = f"{page.status} {page.content_type}, {len(thrown)} error(s) thrown"
     return _Finding(_check("page", began, detail, ok=answers and not thrown), found)
 

@@ -26,7 +26,7 @@ _MISSING = re.compile(
 _MISSING_CODES = frozenset({"TS2307", "TS2792", "TS2882"})
 _SYNTAX = re.compile(r"TS(1\d{3}|17002|17004|17008|17014|17015)")
 """TypeScript's own errors of grammar: src/compiler/diagnosticMessages.json in its repository."""
-_COMMENT = re.compile(r"(\"(?:[^\"\\\n]|\\.)*+\")|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_COMMENT = re.compile(r"(\"(?>(?:[^\"\\\n]|\\.)*)\")|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _NO_FILES = re.compile(r"\"files\"\s*:\s*\[\s*\]")
 
 

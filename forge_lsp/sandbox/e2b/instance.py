@@ -172,7 +172,9 @@ class E2bSandbox:
         asked = [PackageRequest.parse(each) for each in packages]
         async with self._installing:
             try:
-                return await self._use(self._installer.install(asked))
+                report = await self._use(self._installer.install(asked))
+                self._diagnosis.installed(report)
+                return report
             finally:
                 self._diagnosis.forget()
 

@@ -5,10 +5,15 @@ import re
 MAX_HELD_BYTES = 16 * 1024
 """A document that hasn't begun its content by then gets the tag where it stands."""
 
-_ATTRIBUTES = rb"(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+"
+# Atomic groups and not `*+` around them: Python before 3.11.5 matches that wrongly (gh-106052).
+_ATTRIBUTES = rb"(?>(?:[^>\"']|\"[^\"]*\"|'[^']*')*)"
 _PRELUDE = re.compile(
     rb"\A(?:\xef\xbb\xbf)?"
-    rb"(?:\s+|<!--.*?-->|<!doctype\b" + _ATTRIBUTES + rb">|<html(?=[\s>])" + _ATTRIBUTES + rb">)*+"
+    rb"(?>(?:\s+|<!--.*?-->|<!doctype\b"
+    + _ATTRIBUTES
+    + rb">|<html(?=[\s>])"
+    + _ATTRIBUTES
+    + rb">)*)"
     rb"(?P<head><head(?=[\s>])" + _ATTRIBUTES + rb">)?",
     re.IGNORECASE | re.DOTALL,
 )
