@@ -49,6 +49,12 @@ class NotFound(ForgeError):
     code = "not_found"
 
 
+class Gone(ForgeError):
+    """Something that was there and is kept no longer."""
+
+    code = "gone"
+
+
 class Conflict(ForgeError):
     """What was asked doesn't fit the state of things: ended already, changed since, in use."""
 

@@ -30,15 +30,31 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).removeprefix("_")
 
 
+AugmenterStatus = Literal["queued", "started", "applied", "failed"]
+
+
 class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=_snake):
     """An event's JSON form names its class in `type`, in snake case."""
 
 
-class RunStarted(_Event, frozen=True):
+class Asked(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a run was asked for, as far as another that goes on in its place has to know."""
+
+    prompt: str = ""
+    augmenters: tuple[str, ...] = ()
+    app_id: str = ""
+    """Of the app that is built over HTTP; empty for one in a workspace."""
+    resumes: str = ""
+    """The id of the run whose plan and whole files it goes on from."""
+
+
+class RunStarted(_Event, frozen=True, omit_defaults=True):
     """The first event of every run."""
 
     kind: str
     title: str
+    asked: Asked | None = None
+    """Of a build."""
 
 
 class Stage(_Event, frozen=True):
@@ -114,6 +130,65 @@ class PackageFailed(_Event, frozen=True):
     reason: str
 
 
+class PlannedFile(msgspec.Struct, frozen=True, gc=False):
+    """A file of a plan's manifest."""
+
+    path: str
+    purpose: str
+    exports: tuple[str, ...] = ()
+    """What others may import from it, each as its declaration in TypeScript."""
+    uses: tuple[str, ...] = ()
+    """The paths of the planned files that it imports."""
+
+
+class DesignSpec(msgspec.Struct, frozen=True, gc=False):
+    """What an app is to look like, as all who write its files are told."""
+
+    palette: dict[str, str] = {}
+    """Colours by their role: background, text, accent, …"""
+    typography: str = ""
+    layout: str = ""
+    components: tuple[str, ...] = ()
+    """How those that recur look: buttons, cards, …"""
+
+
+class Planned(_Event, frozen=True):
+    """What a build is going to write."""
+
+    summary: str
+    manifest: tuple[PlannedFile, ...]
+    packages: tuple[str, ...] = ()
+    design_spec: DesignSpec | None = None
+
+
+class Reviewed(_Event, frozen=True):
+    """A reviewer has read the whole; the files that it `patched` have come before."""
+
+    notes: str
+    patched: tuple[str, ...] = ()
+
+
+class AugmenterChanged(_Event, frozen=True):
+    """How far an augmenter is; the files that it changed have come before `applied`."""
+
+    alias: str
+    status: AugmenterStatus
+    message: str = ""
+
+
+class Insight(_Event, frozen=True):
+    """One thing that a skill found."""
+
+    kind: str
+    """A word for people, as `accessibility` or `bug`."""
+    label: str
+    """One line."""
+    detail: str
+    path: str | None = None
+    line: int | None = None
+    """Counted from 1."""
+
+
 class FileApplied(_Event, frozen=True):
     """An applier's answer for one file."""
 
@@ -165,6 +240,14 @@ class RunFinished(_Event, frozen=True):
     """For `failed`: the code of the error; empty otherwise."""
     message: str = ""
     """For all but `completed`: what happened and what to do, for people."""
+    app_id: str = ""
+    """Of a build that completed over HTTP."""
+    preview_url: str = ""
+    """Of a build that completed, where there is a sandbox."""
+    tokens_used: int = 0
+    """By all of its requests to models, in and out."""
+    duration_ms: int = 0
+    """Since it was started."""
 
 
 Event = (
@@ -179,6 +262,10 @@ Event = (
     | PackageNeeded
     | PackageInstalled
     | PackageFailed
+    | Planned
+    | Reviewed
+    | AugmenterChanged
+    | Insight
     | FileApplied
     | SandboxReady
     | DiagnosticsChanged

@@ -28,6 +28,10 @@ WORKSPACE_MAY_SET = frozenset(
     {
         "model.code",
         "model.select",
+        "model.plan",
+        "model.review",
+        "model.augment",
+        "model.skill",
         "model.effort",
         "model.max_output_tokens",
         "generation.context_tokens",
@@ -92,6 +96,14 @@ class ModelSettings(_Group, frozen=True):
     """Writes code."""
     select: str = "claude-haiku-5-5"
     """Chooses files; small and quick."""
+    plan: str | None = None
+    """Plans builds; None, here and in the next three: the one that writes code."""
+    review: str | None = None
+    """Reads what was built as a whole."""
+    augment: str | None = None
+    """Carries out augmenters."""
+    skill: str | None = None
+    """Carries out critiques."""
     base_url: str | None = None
     """Any server of the Messages API, without `/v1`; ANTHROPIC_BASE_URL sets it too."""
     api_key: Secret | None = None
@@ -108,6 +120,8 @@ class ModelSettings(_Group, frozen=True):
     """The server knows `cache_control`."""
     structured_output: bool = True
     """The server knows `output_config.format`."""
+    pictures: bool = True
+    """The model looks at pictures."""
     whole_files: bool = False
     """Ask for whole files only: for small or local models."""
     demo_pace_s: Annotated[float, Meta(ge=0)] = 0.006
@@ -140,6 +154,17 @@ class RepairSettings(_Group, frozen=True):
     """After each generation; `forge.fix` works either way."""
     attempts: Annotated[int, Meta(ge=1, le=10)] = 3
     """How often the model is asked at most; less often where it makes nothing better."""
+
+
+class BuildSettings(_Group, frozen=True):
+    """How whole apps are built."""
+
+    width: Annotated[int, Meta(ge=1, le=16)] = 4
+    """Files that are written at once."""
+    max_files: Annotated[int, Meta(ge=1, le=200)] = 40
+    """A plan that names more is cut off there."""
+    review: bool = True
+    """Have the whole read once more when it is written."""
 
 
 class SandboxSettings(_Group, frozen=True):
@@ -214,6 +239,15 @@ class RunSettings(_Group, frozen=True):
     """Runs that may be under way at once in one process."""
     listener_grace_s: Annotated[float, Meta(gt=0)] = 300.0
     """A run that was asked for over HTTP and has no listener for this long is cancelled."""
+    max_cost_usd: Annotated[float, Meta(gt=0)] | None = None
+    """A run that has cost this much asks whether it may go on, and is ended where nobody answers.
+    None: no ceiling."""
+    keep_days: Annotated[int, Meta(ge=1)] = 30
+    """Journals of runs that ended longer ago are removed; the list of runs keeps them."""
+    keep_mb: Annotated[int, Meta(ge=1)] = 2_000
+    """So are the oldest, where all journals together are larger than this."""
+    compact_after_h: Annotated[float, Meta(ge=1)] = 24.0
+    """Pieces of text of runs that ended longer ago are joined."""
 
 
 class LimitSettings(_Group, frozen=True):
@@ -242,6 +276,7 @@ class Settings(msgspec.Struct, frozen=True):
     generation: GenerationSettings = GenerationSettings()
     review: ReviewSettings = ReviewSettings()
     repair: RepairSettings = RepairSettings()
+    build: BuildSettings = BuildSettings()
     sandbox: SandboxSettings = SandboxSettings()
     http: HttpSettings = HttpSettings()
     runs: RunSettings = RunSettings()

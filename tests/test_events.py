@@ -90,7 +90,44 @@ FORMS: list[tuple[events.Event, str]] = [
         events.RunFinished("failed", "store_failed", "The disk is full."),
         (
             '{"type":"run_finished","outcome":"failed","code":"store_failed",'
-            '"message":"The disk is full."}'
+            '"message":"The disk is full.","app_id":"","preview_url":"","tokens_used":0,'
+            '"duration_ms":0}'
+        ),
+    ),
+    (
+        events.RunStarted("build", "A page", events.Asked("A page", ("seo",), "app_1")),
+        (
+            '{"type":"run_started","kind":"build","title":"A page","asked":{"prompt":"A page",'
+            '"augmenters":["seo"],"app_id":"app_1"}}'
+        ),
+    ),
+    (
+        events.Planned(
+            "A page",
+            (events.PlannedFile("src/App.tsx", "the page", ("App",), ("src/Hero.tsx",)),),
+            ("clsx",),
+            events.DesignSpec({"accent": "#00f"}, "Inter", "one column", ("round buttons",)),
+        ),
+        (
+            '{"type":"planned","summary":"A page","manifest":[{"path":"src/App.tsx",'
+            '"purpose":"the page","exports":["App"],"uses":["src/Hero.tsx"]}],'
+            '"packages":["clsx"],"design_spec":{"palette":{"accent":"#00f"},'
+            '"typography":"Inter","layout":"one column","components":["round buttons"]}}'
+        ),
+    ),
+    (
+        events.Reviewed("Good.", ("src/App.tsx",)),
+        '{"type":"reviewed","notes":"Good.","patched":["src/App.tsx"]}',
+    ),
+    (
+        events.AugmenterChanged("seo", "failed", "No answer."),
+        ('{"type":"augmenter_changed","alias":"seo","status":"failed","message":"No answer."}'),
+    ),
+    (
+        events.Insight("bug", "A leak", "The timer is never cleared.", "src/App.tsx", 3),
+        (
+            '{"type":"insight","kind":"bug","label":"A leak",'
+            '"detail":"The timer is never cleared.","path":"src/App.tsx","line":3}'
         ),
     ),
 ]

@@ -1,11 +1,13 @@
 """What the Messages API is sent for a ModelRequest."""
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from anthropic.types import (
     AssistantMessageParam,
+    ImageBlockParam,
     MessageParam,
     OutputConfigParam,
     TextBlockParam,
@@ -38,7 +40,15 @@ def message_params(request: ModelRequest, settings: ModelSettings) -> MessageCre
 
 def model_for(request: ModelRequest, settings: ModelSettings) -> str:
     """The id of the model that answers `request`."""
-    return settings.code if request.purpose == "code" else settings.select
+    named = {
+        "code": settings.code,
+        "select": settings.select,
+        "plan": settings.plan,
+        "review": settings.review,
+        "augment": settings.augment,
+        "skill": settings.skill,
+    }
+    return named[request.purpose] or settings.code
 
 
 def _system(request: ModelRequest, settings: ModelSettings) -> str:
@@ -53,7 +63,7 @@ def _output_config(request: ModelRequest, settings: ModelSettings) -> OutputConf
     if request.schema is not None and settings.structured_output:
         schema: Mapping[str, Any] = request.schema
         config["format"] = {"type": "json_schema", "schema": dict(schema)}
-    if settings.effort and request.purpose == "code":
+    if settings.effort and request.purpose != "select":
         # The small model that selects files is asked for speed, and may not know of effort.
         config["effort"] = settings.effort
     return config
@@ -65,7 +75,7 @@ def _turns(request: ModelRequest, settings: ModelSettings) -> list[MessageParam]
     The API takes empty texts and a first turn of the assistant's for errors, and the chat
     templates of local models two turns of one role in a row.
     """
-    turns: list[tuple[Literal["user", "assistant"], list[TextBlockParam]]] = []
+    turns: list[tuple[Literal["user", "assistant"], list[TextBlockParam | ImageBlockParam]]] = []
     if request.context.strip():
         turns.append(("user", [_block(request.context, cached=settings.prompt_caching)]))
     for message in request.messages:
@@ -76,12 +86,21 @@ def _turns(request: ModelRequest, settings: ModelSettings) -> list[MessageParam]
             turns[-1][1].append(block)
         elif turns or message.role == "user":
             turns.append((message.role, [block]))
+    if request.picture is not None and turns and settings.pictures:
+        turns[-1][1].append(_picture(request.picture))
     return [
         UserMessageParam(role="user", content=blocks)
         if role == "user"
         else AssistantMessageParam(role="assistant", content=blocks)
         for role, blocks in turns
     ]
+
+
+def _picture(png: bytes) -> ImageBlockParam:
+    data = base64.b64encode(png).decode()
+    return ImageBlockParam(
+        type="image", source={"type": "base64", "media_type": "image/png", "data": data}
+    )
 
 
 def _block(text: str, *, cached: bool) -> TextBlockParam:

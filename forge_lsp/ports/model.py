@@ -13,11 +13,14 @@ class Message:
     text: str
 
 
+Purpose = Literal["code", "select", "plan", "review", "augment", "skill"]
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One request to the model, ordered from what changes least to what changes most."""
 
-    purpose: Literal["code", "select"]
+    purpose: Purpose
     """Which of the configured models answers: `select` is the small, quick one."""
     system: str
     context: str
@@ -26,6 +29,8 @@ class ModelRequest:
     """The conversation; the last one is the user's."""
     schema: Mapping[str, Any] | None = None
     """A JSON schema that the reply must fit; None for text."""
+    picture: bytes | None = None
+    """A PNG that goes with the last message."""
 
 
 @dataclass(frozen=True, slots=True)

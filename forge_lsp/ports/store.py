@@ -1,11 +1,12 @@
 """What outlives the process; `store` implements it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from forge_lsp.changes.sets import ChangeSet
 from forge_lsp.events import Outcome, Recorded
+from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
 
 
@@ -93,6 +94,44 @@ class AnswerRecord:
         return self.run_id is not None or self.status is not None
 
 
+AppStatus = Literal["draft", "ready", "deployed"]
+
+
+@dataclass(frozen=True, slots=True)
+class AppRecord:
+    """An app that was built over HTTP; its files are kept beside it."""
+
+    id: str
+    account: str
+    chat_id: str
+    """The conversation in which it is changed; its messages are kept under this id."""
+    workspace_id: str
+    """The project whose sandbox shows it."""
+    prompt: str
+    template: str
+    status: AppStatus
+    created_at: int
+    updated_at: int
+    preview_url: str | None = None
+    deploy_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SkillRecord:
+    """A skill or augmenter of an account's own."""
+
+    account: str
+    alias: str
+    title: str
+    description: str
+    kind: Literal["critique", "augmenter"]
+    system_prompt: str
+    created_at: int
+    sample_args: str = ""
+    """A JSON value; empty where none was given."""
+    tags: tuple[str, ...] = ()
+
+
 class Store(Protocol):
     """What outlives the process. Every method raises `StoreFailed` when the database won't."""
 
@@ -174,6 +213,45 @@ class Store(Protocol):
 
     async def drop_answer(self, answer: AnswerRecord) -> None:
         """Forget a claim, where it still is the same process's."""
+        ...
+
+    async def save_app(self, app: AppRecord) -> None:
+        """Write it, or bring it up to date."""
+        ...
+
+    async def app(self, app_id: str) -> AppRecord | None: ...
+
+    async def app_of_chat(self, chat_id: str) -> AppRecord | None: ...
+
+    async def apps(
+        self, account: str, *, limit: int, before: tuple[int, str] | None = None
+    ) -> Sequence[AppRecord]:
+        """The newest first; with `before` those behind the one that was created then and has
+        that id."""
+        ...
+
+    async def delete_app(self, app_id: str) -> None:
+        """With its files; one that isn't there is a success."""
+        ...
+
+    async def app_files(self, app_id: str) -> Mapping[ProjectPath, bytes]:
+        """Its files as they are now, sorted by path."""
+        ...
+
+    async def put_app_files(
+        self, app_id: str, contents: Mapping[ProjectPath, bytes | None]
+    ) -> None:
+        """Write these files, and take away those that are None; others stay."""
+        ...
+
+    async def save_skill(self, skill: SkillRecord) -> None:
+        """Write it in place of the account's one with that alias."""
+        ...
+
+    async def skill(self, account: str, alias: str) -> SkillRecord | None: ...
+
+    async def skills(self, account: str) -> Sequence[SkillRecord]:
+        """By alias."""
         ...
 
     async def close(self) -> None: ...

@@ -1,7 +1,6 @@
 """Change sets and the file contents that they hold, as rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,21 +8,18 @@ from sqlalchemy import Connection, RowMapping, Select, delete, insert, select
 
 from forge_lsp.changes.sets import ChangeSet, FileChange
 from forge_lsp.paths import ProjectPath
-from forge_lsp.store import engine, schema
+from forge_lsp.store import blobs, schema
 
 _CONTENTS = ("before", "after", "undo_to", "undo_from")
 """The fields of a `FileChange` that are contents, and the columns that hold their hashes."""
-_BATCH = 500
-"""Hashes that are asked for at once; databases bound the parameters of a statement."""
 
 _sets = schema.change_sets.c
 _files = schema.file_changes.c
-_blobs = schema.blobs.c
 
 
 def save(connection: Connection, change_set: ChangeSet) -> None:
     """Write the set in place of what was kept under its id."""
-    contents: dict[str, bytes] = {}
+    contents = blobs.Contents()
     rows: list[dict[str, Any]] = []
     for position, change in enumerate(change_set.files):
         row: dict[str, Any] = {
@@ -33,9 +29,9 @@ def save(connection: Connection, change_set: ChangeSet) -> None:
             "state": change.state,
         }
         for name in _CONTENTS:
-            row[name] = _noted(getattr(change, name), contents)
+            row[name] = contents.note(getattr(change, name))
         rows.append(row)
-    _write_blobs(connection, contents)
+    contents.write(connection)
     connection.execute(delete(schema.change_sets).where(_sets.id == change_set.id))
     connection.execute(
         insert(schema.change_sets),
@@ -62,28 +58,6 @@ def newest(connection: Connection, project: str, limit: int) -> Sequence[ChangeS
     return _load(connection, ids.order_by(_sets.created_at.desc(), _sets.id.desc()).limit(limit))
 
 
-def _noted(content: bytes | None, contents: dict[str, bytes]) -> str | None:
-    """The hash of `content`, which is added to `contents`."""
-    if content is None:
-        return None
-    digest = sha256(content).hexdigest()
-    contents[digest] = content
-    return digest
-
-
-def _write_blobs(connection: Connection, contents: Mapping[str, bytes]) -> None:
-    """Write the contents that aren't there; asking first saves sending the others."""
-    there: set[str] = set()
-    for hashes in _batches(list(contents)):
-        there.update(connection.scalars(select(_blobs.hash).where(_blobs.hash.in_(hashes))))
-    for digest in contents.keys() - there:
-        # Another process may have written it meanwhile.
-        connection.execute(
-            engine.insert_new(connection, schema.blobs),
-            {"hash": digest, "content": contents[digest]},
-        )
-
-
 def _load(connection: Connection, ids: Select[tuple[str]]) -> list[ChangeSet]:
     """The sets with these ids, the newest first.
 
@@ -98,21 +72,13 @@ def _load(connection: Connection, ids: Select[tuple[str]]) -> list[ChangeSet]:
         .order_by(_sets.created_at.desc(), _sets.id.desc(), _files.position)
     )
     rows = found.mappings().all()
-    contents = _read_blobs(connection, {row[name] for row in rows for name in _CONTENTS})
+    named: set[str | None] = {row[name] for row in rows for name in _CONTENTS}
+    hashes = {digest for digest in named if digest is not None}
+    contents: dict[str | None, bytes | None] = {None: None, **blobs.read(connection, hashes)}
     return [
         _change_set(list(of_one_set), contents)
         for _, of_one_set in groupby(rows, key=lambda row: row["id"])
     ]
-
-
-def _read_blobs(
-    connection: Connection, hashes: set[str | None]
-) -> Mapping[str | None, bytes | None]:
-    contents: dict[str | None, bytes | None] = {None: None}
-    for batch in _batches([digest for digest in hashes if digest is not None]):
-        found = connection.execute(select(schema.blobs).where(_blobs.hash.in_(batch)))
-        contents.update((row.hash, row.content) for row in found)
-    return contents
 
 
 def _change_set(
@@ -138,8 +104,3 @@ def _file_change(row: RowMapping, contents: Mapping[str | None, bytes | None]) -
         undo_to=contents[row["undo_to"]],
         undo_from=contents[row["undo_from"]],
     )
-
-
-def _batches(hashes: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(hashes), _BATCH):
-        yield hashes[start : start + _BATCH]

@@ -136,3 +136,45 @@ answers = Table(
     Index("answers_by_time", "claimed_at"),
 )
 """Its columns are the fields of `ports.store.AnswerRecord`."""
+
+apps = Table(
+    "apps",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("chat_id", String, nullable=False),
+    Column("workspace_id", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("template", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("preview_url", Text),
+    Column("deploy_url", Text),
+    Index("apps_by_account", "account", "created_at"),
+    Index("apps_by_chat", "chat_id", unique=True),
+)
+"""Its columns are the fields of `ports.store.AppRecord`."""
+
+app_files = Table(
+    "app_files",
+    metadata,
+    Column("app_id", String, ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("hash", String(64), ForeignKey("blobs.hash"), nullable=False),
+)
+
+skills = Table(
+    "skills",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("alias", String, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("system_prompt", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("sample_args", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+)
+"""Its columns are the fields of `ports.store.SkillRecord`; `tags` is a JSON list."""

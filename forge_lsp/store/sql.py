@@ -6,7 +6,7 @@ statement, as asynchronous drivers take it, costs more than the statement.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -15,15 +15,26 @@ from sqlalchemy import URL, Connection, Engine
 from forge_lsp.changes.sets import ChangeSet
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded
+from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
 from forge_lsp.ports.store import (
     AccountRecord,
     AnswerRecord,
+    AppRecord,
     JournalEntry,
     RunRecord,
+    SkillRecord,
     TokenRecord,
 )
-from forge_lsp.store import accounts, answers, change_sets, conversations, journals, migrations
+from forge_lsp.store import (
+    accounts,
+    answers,
+    apps,
+    change_sets,
+    conversations,
+    journals,
+    migrations,
+)
 from forge_lsp.store.engine import default_url, lock_schema, make_engine, parse_url, prepare
 from forge_lsp.store.failures import explained
 
@@ -156,6 +167,50 @@ class SqlStore:
     async def drop_answer(self, answer: AnswerRecord) -> None:
         """Forget a claim, where it still is the same process's."""
         await self._write(answers.drop, answer)
+
+    async def save_app(self, app: AppRecord) -> None:
+        """Write it, or bring it up to date."""
+        await self._write(apps.save, app)
+
+    async def app(self, app_id: str) -> AppRecord | None:
+        """The app of this id."""
+        return await self._read(apps.one, app_id)
+
+    async def app_of_chat(self, chat_id: str) -> AppRecord | None:
+        """The app that is changed in this conversation."""
+        return await self._read(apps.of_chat, chat_id)
+
+    async def apps(
+        self, account: str, *, limit: int, before: tuple[int, str] | None = None
+    ) -> Sequence[AppRecord]:
+        """The newest first; with `before` those behind that one."""
+        return await self._read(apps.newest, account, limit, before)
+
+    async def delete_app(self, app_id: str) -> None:
+        """With its list of files."""
+        await self._write(apps.remove, app_id)
+
+    async def app_files(self, app_id: str) -> Mapping[ProjectPath, bytes]:
+        """Its files as they are now, sorted by path."""
+        return await self._read(apps.files, app_id)
+
+    async def put_app_files(
+        self, app_id: str, contents: Mapping[ProjectPath, bytes | None]
+    ) -> None:
+        """Write these files, and take away those that are None; others stay."""
+        await self._write(apps.put_files, app_id, contents)
+
+    async def save_skill(self, skill: SkillRecord) -> None:
+        """Write it in place of the account's one with that alias."""
+        await self._write(apps.save_skill, skill)
+
+    async def skill(self, account: str, alias: str) -> SkillRecord | None:
+        """The account's skill of this alias."""
+        return await self._read(apps.one_skill, account, alias)
+
+    async def skills(self, account: str) -> Sequence[SkillRecord]:
+        """The account's skills, by alias."""
+        return await self._read(apps.all_skills, account)
 
     async def close(self) -> None:
         """Finish what is under way, then close every connection; what comes later is refused."""
