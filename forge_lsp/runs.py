@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from forge_lsp.errors import Conflict, ForgeError, NotFound, StoreFailed, TooManyRuns
 from forge_lsp.events import (
+    Asked,
     Event,
     FileDelta,
     FileDropped,
@@ -205,9 +206,16 @@ class Runs:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(
-        self, work: Work, *, kind: str, title: str, project: str, account: str = "owner"
+        self,
+        work: Work,
+        *,
+        kind: str,
+        title: str,
+        project: str,
+        account: str = "owner",
+        asked: Asked | None = None,
     ) -> Run:
-        """Start a run in the background and give it at once.
+        """Start a run in the background and give it at once; `asked` is told in its first event.
 
         Raises `TooManyRuns` when as many as are allowed are under way.
         """
@@ -226,7 +234,7 @@ class Runs:
         self._live[run.id] = run
         try:
             await self._store.create_run(record)
-            await run.append(RunStarted(kind, title))
+            await run.append(RunStarted(kind, title, asked))
         except BaseException:
             # Cancelled or failed: a run that never began must not count as one under way.
             del self._live[run.id]

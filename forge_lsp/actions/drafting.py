@@ -87,11 +87,18 @@ class Drafting:
 
 @asynccontextmanager
 async def drafting(
-    engine: Engine, run: Run, workspace: Workspace, account: str, *, looks_first: bool
+    engine: Engine,
+    run: Run,
+    workspace: Workspace,
+    account: str,
+    *,
+    looks_first: bool,
+    is_accepted: bool = False,
 ) -> AsyncGenerator[Drafting]:
     """Draft changes; what is there at the end, whatever ended it, is kept for review.
 
     With `looks_first` the sandbox's problems are looked for before the first file is written.
+    What `is_accepted` beforehand needs no review: nobody else's files are there.
     """
     template: Mapping[ProjectPath, bytes] = {}
     if is_empty(await workspace.files()):
@@ -116,8 +123,12 @@ async def drafting(
         if work.drafts.changes:
             changes = await work.changes()
             await work.tell_scaffold(changes)
-            keep = engine.reviews.propose if work.is_whole else engine.reviews.keep
-            await keep(run, workspace, changes)
+            if is_accepted:
+                await engine.reviews.take_over(run, workspace, changes)
+            elif work.is_whole:
+                await engine.reviews.propose(run, workspace, changes)
+            else:
+                await engine.reviews.keep(run, workspace, changes)
 
 
 async def _has_sandbox(engine: Engine, workspace: Workspace) -> bool:

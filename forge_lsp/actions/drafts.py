@@ -1,6 +1,6 @@
 """The files that a reply comes to: each whole, with what it was before."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +58,18 @@ class Drafts:
         self._workspace = workspace
         self._open: set[ProjectPath] = set()
         self._misfits: dict[ProjectPath, Misfit] = {}
+        self._of_others: Collection[ProjectPath] = ()
+
+    def another(self, of_others: Collection[ProjectPath] = ()) -> "Drafts":
+        """For another reply, at the same time or after: what it comes to is added here.
+
+        It may not write the files `of_others`.
+        """
+        drafts = Drafts(self._run, self._source, self._workspace)
+        drafts.shown, drafts.partial = set(self.shown), self.partial
+        drafts.sink, drafts.changes, drafts.packages = self.sink, self.changes, self.packages
+        drafts._of_others = of_others
+        return drafts
 
     @property
     def is_open(self) -> bool:
@@ -107,7 +119,10 @@ class Drafts:
 
         False where the file may not be written.
         """
-        if self._workspace and (why := self._workspace.why_not_writable(path)):
+        why = self._workspace.why_not_writable(path) if self._workspace else ""
+        if path in self._of_others:
+            why = "somebody else writes it"
+        if why:
             await self._drop(path, why)
             return False
         before = await self._before(path)

@@ -40,17 +40,27 @@ class GenerateRequest:
 
     def check(self, max_prompt_bytes: int) -> None:
         """Raises `InvalidRequest` for a prompt that is empty or too long."""
-        if not self.prompt.strip():
-            raise InvalidRequest("Prompt is required")
-        size = len(self.prompt.encode("utf-8", "surrogatepass"))
-        if size > max_prompt_bytes:
-            raise InvalidRequest(
-                f"The prompt has {size:,} bytes; at most {max_prompt_bytes:,} are allowed.",
-                remedy="Shorten it, or put long text into a file of the project.",
-            )
+        check_prompt(self.prompt, max_prompt_bytes)
 
     @property
     def title(self) -> str:
         """The prompt's first line, short."""
-        line = self.prompt.strip().splitlines()[0]
-        return line if len(line) <= 72 else f"{line[:71]}…"
+        return title_of(self.prompt)
+
+
+def check_prompt(prompt: str, max_prompt_bytes: int) -> None:
+    """Raises `InvalidRequest` for a prompt that is empty or too long."""
+    if not prompt.strip():
+        raise InvalidRequest("Prompt is required")
+    size = len(prompt.encode("utf-8", "surrogatepass"))
+    if size > max_prompt_bytes:
+        raise InvalidRequest(
+            f"The prompt has {size:,} bytes; at most {max_prompt_bytes:,} are allowed.",
+            remedy="Shorten it, or put long text into a file of the project.",
+        )
+
+
+def title_of(prompt: str) -> str:
+    """The prompt's first line, short."""
+    line = prompt.strip().splitlines()[0]
+    return line if len(line) <= 72 else f"{line[:71]}…"

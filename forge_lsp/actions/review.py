@@ -136,7 +136,9 @@ class Reviews:
 
         return await self._start(work, "reject", change_set, workspace)
 
-    async def undo(self, workspace: Workspace, change_set_id: str | None = None) -> Run:
+    async def undo(
+        self, workspace: Workspace, change_set_id: str | None = None, *, account: str = "owner"
+    ) -> Run:
         """Start a run that puts back exactly what an accept found.
 
         Without an id: the newest change set that was accepted. Raises `NotFound` where there is
@@ -150,7 +152,7 @@ class Reviews:
                 await self._undo(run, workspace, latest)
             return None
 
-        return await self._start(work, "undo", change_set, workspace)
+        return await self._start(work, "undo", change_set, workspace, account)
 
     async def _start(
         self,
@@ -158,9 +160,14 @@ class Reviews:
         kind: str,
         change_set: ChangeSet,
         workspace: Workspace,
+        account: str = "owner",
     ) -> Run:
         return await self._runs.start(
-            work, kind=kind, title=change_set.title, project=workspace.project
+            work,
+            kind=kind,
+            title=change_set.title,
+            project=workspace.project,
+            account=account,
         )
 
     async def _accept(

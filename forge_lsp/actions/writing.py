@@ -22,8 +22,16 @@ class Writing:
     """Carries out one request; what it comes to stands in its drafts."""
 
     def __init__(
-        self, run: Run, model: Model, drafts: Drafts, settings: GenerationSettings
+        self,
+        run: Run,
+        model: Model,
+        drafts: Drafts,
+        settings: GenerationSettings,
+        *,
+        is_one_of_many: bool = False,
     ) -> None:
+        """The text of a reply that is one of many at once is not streamed: only its files are."""
+        self._is_one_of_many = is_one_of_many
         self._run = run
         self._model = model
         self._drafts = drafts
@@ -74,7 +82,8 @@ class Writing:
             async for event in stream:
                 match event:
                     case TextPiece(text):
-                        await self._run.stream_text(text)
+                        if not self._is_one_of_many:
+                            await self._run.stream_text(text)
                         await self._drafts.take(transcript.feed(text))
                         if transcript.length > self._settings.max_reply_characters:
                             return await self._stop_reading()
