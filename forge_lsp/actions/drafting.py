@@ -37,8 +37,9 @@ class Drafting:
         """The workspace as the run found it, with the template laid under an empty one."""
         self.drafts = Drafts(run, self.source, workspace)
         self.drafts.sink = self.applier = applier
+        self.template = template
+        """What was laid under an empty workspace; nothing under any other."""
         self._workspace = workspace
-        self._template = template
         self._installed: set[str] = set()
 
     async def install_needed(self) -> None:
@@ -65,7 +66,7 @@ class Drafting:
         """The changes as they are against what was found, the template's files included."""
         drafted = {path: change.after for path, change in self.drafts.changes.items()}
         changes: list[FileChange] = []
-        for path, content in {**self._template, **drafted}.items():
+        for path, content in {**self.template, **drafted}.items():
             before = await self._found.read(path)
             is_kept = before is not None and path not in drafted
             if before != content and not is_kept and not self._workspace.why_not_writable(path):

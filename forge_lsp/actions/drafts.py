@@ -47,6 +47,8 @@ class Drafts:
         """Files that the model saw only in part, and so may not rewrite."""
         self.sink: FileSink | None = None
         self.changes: dict[ProjectPath, FileChange] = {}
+        self.unchanged: set[ProjectPath] = set()
+        """Files that are as they were asked to be already."""
         self.packages: dict[str, None] = {}
         """Names that the code imports or the model asked for, in order, once."""
         self.prose = ""
@@ -68,6 +70,7 @@ class Drafts:
         drafts = Drafts(self._run, self._source, self._workspace)
         drafts.shown, drafts.partial = set(self.shown), self.partial
         drafts.sink, drafts.changes, drafts.packages = self.sink, self.changes, self.packages
+        drafts.unchanged = self.unchanged
         drafts._of_others = of_others
         return drafts
 
@@ -128,6 +131,7 @@ class Drafts:
         before = await self._before(path)
         after = None if text is None else as_bytes(text, before)
         if after == before and path not in self.changes:
+            self.unchanged.add(path)
             await self._drop(path, "it is already as asked")
             return True
         self._close(path)

@@ -1,13 +1,13 @@
 """Smart file selection: which files a request is about, and what kind of edit it is."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from forge_lsp.events import EditType
 from forge_lsp.generation.delimiters import fenced
+from forge_lsp.generation.json_replies import objects_in
 from forge_lsp.paths import ProjectPath, is_allowed
 
 MAX_TARGETS = 12
@@ -16,7 +16,6 @@ MAX_TARGETS = 12
 _EDIT_TYPES: tuple[EditType, ...] = get_args(EditType)
 _MAX_PATHS = 2_000
 _MAX_REPLY_CHARACTERS = 100_000
-_MAX_ATTEMPTS = 20
 
 SELECTION_SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -88,7 +87,7 @@ def parse_selection(reply: str, paths: Sequence[str]) -> Selection | None:
     """The selection that `reply` holds, perhaps among other text; None where it names no file
     that exists. `paths` are the files that exist."""
     existing = {path for path in paths if is_allowed(path)}
-    for found in _objects(reply[:_MAX_REPLY_CHARACTERS]):
+    for found in objects_in(reply[:_MAX_REPLY_CHARACTERS]):
         targets = found.get("targets")
         if not isinstance(targets, list):
             continue
@@ -137,22 +136,6 @@ def _guessed_edit_type(prompt: str) -> EditType:
         if pattern.search(words):
             return edit_type
     return "UPDATE_COMPONENT"
-
-
-def _objects(reply: str) -> Iterator[dict[str, object]]:
-    """The JSON objects that begin at one of the first braces of `reply`."""
-    decoder = json.JSONDecoder()
-    place = -1
-    for _ in range(_MAX_ATTEMPTS):
-        place = reply.find("{", place + 1)
-        if place < 0:
-            return
-        try:
-            found: object = decoder.raw_decode(reply, place)[0]
-        except (ValueError, RecursionError):
-            # Not JSON, or nested so deeply that it is an attack on the decoder.
-            continue
-        yield cast("dict[str, object]", found)
 
 
 def _edit_type(value: object) -> EditType:

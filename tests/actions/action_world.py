@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from memory_sandbox import MemoryProvider
 from memory_workspace import MemoryWorkspace
 from scripted import Reply, ScriptedModel
@@ -41,11 +42,14 @@ class World:
     provider: MemoryProvider
 
     async def said(self, run: Run) -> list[Event]:
-        """Everything that the run says, to its end."""
+        """Everything that the run says, to its end; the last word without how long it took."""
         async with asyncio.timeout(WAIT_S):
             events = [each.event async for each in self.engine.runs.subscribe(run.id)]
             await run.finished()
-        return events
+        return [
+            msgspec.structs.replace(each, duration_ms=0) if isinstance(each, RunFinished) else each
+            for each in events
+        ]
 
     async def edit(self, files: dict[str, bytes], prompt: str = "Change it.") -> list[Event]:
         """Edit given files."""
@@ -134,10 +138,10 @@ def of(kind: type[E], events: Sequence[Event]) -> list[E]:
 
 
 def ending(events: Sequence[Event]) -> RunFinished:
-    """The last word, which is there once."""
+    """The last word, which is there once, without what the run took."""
     (last,) = of(RunFinished, events)
     assert events[-1] == last
-    return last
+    return msgspec.structs.replace(last, tokens_used=0, duration_ms=0)
 
 
 def applied(events: Sequence[Event], target: str) -> dict[str, bool]:

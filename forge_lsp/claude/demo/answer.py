@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from forge_lsp.claude.demo import restoring, sources
+from forge_lsp.claude.demo import building, restoring, sources
 from forge_lsp.claude.demo.asked import Asked
 from forge_lsp.claude.demo.catalogue import (
     COLOURS,
@@ -13,9 +13,7 @@ from forge_lsp.claude.demo.catalogue import (
     apps,
     coloured,
 )
-
-CANNED = "This is the demo model: its answers are prepared, not thought of."
-END = "<done/>\n"
+from forge_lsp.claude.demo.written import CANNED, END, as_edit, as_file, prose
 
 
 def answer(asked: Asked) -> str:
@@ -24,6 +22,10 @@ def answer(asked: Asked) -> str:
     Edits of code that the request holds come first, then whole apps; where neither fits, prose
     says so.
     """
+    if asked.planned_file is not None:
+        return building.one_file(asked, asked.planned_file)
+    if asked.is_reviewing:
+        return building.review(asked)
     if asked.is_fixing:
         return _fixed(asked)
     named = next((app for app in apps() if asked.names(app.words)), None)
@@ -31,20 +33,20 @@ def answer(asked: Asked) -> str:
         wanted = _wanted(asked, app)
         missing = [edit for edit in wanted if not sources.is_made(asked.files, edit)]
         if wanted and not missing:
-            return _prose("What you ask for is there already.")
+            return prose("What you ask for is there already.")
         if fitting := [edit for edit in missing if sources.places(asked.files, [edit])]:
             return _changed(asked, fitting)
         if wanted and asked.mending:
             return _mended(asked, asked.mending, app, wanted)
-    return _written(asked, named) if named else _prose(_abilities())
+    return _written(asked, named) if named else prose(_abilities())
 
 
 def _fixed(asked: Asked) -> str:
     """The files that it wrote once, as it wrote them."""
     restored = restoring.restored(asked.files)
     if not restored:
-        return _prose("It can only mend what it wrote itself, and this isn't like any of that.")
-    parts = [_file(path, text) for path, text in restored.items()]
+        return prose("It can only mend what it wrote itself, and this isn't like any of that.")
+    parts = [as_file(path, text) for path, text in restored.items()]
     return "\n".join([CANNED, "It puts back what it had written.", "", *parts, END])
 
 
@@ -63,14 +65,14 @@ def _changed(asked: Asked, edits: Sequence[Edit]) -> str:
     for edit in edits:
         for own, text in edit.new_files.items():
             path = sources.beside(own, places)
-            parts[path] = _file(path, text)
+            parts[path] = as_file(path, text)
         for own, replacements in edit.replacements.items():
             blocks.setdefault(places[own], []).extend(replacements)
     for path, replacements in blocks.items():
         parts[path] = (
-            _edit(path, replacements)
+            as_edit(path, replacements)
             if asked.takes_edits
-            else _file(path, _replaced(asked.files[path], replacements))
+            else as_file(path, _replaced(asked.files[path], replacements))
         )
     shown = [part for path, part in parts.items() if asked.mending in (None, path)]
     return "\n".join([CANNED, *(edit.intro for edit in edits), "", *shown, END])
@@ -81,8 +83,8 @@ def _mended(asked: Asked, path: str, app: App, wanted: Sequence[Edit]) -> str:
     files = applied(app.files, wanted)
     own = sources.named_alike(files, path)
     if asked.takes_edits or not own:
-        return _prose(f"It can only edit what it wrote itself, and {path} has changed since.")
-    return "\n".join([CANNED, *(edit.intro for edit in wanted), "", _file(path, files[own]), END])
+        return prose(f"It can only edit what it wrote itself, and {path} has changed since.")
+    return "\n".join([CANNED, *(edit.intro for edit in wanted), "", as_file(path, files[own]), END])
 
 
 def _written(asked: Asked, app: App) -> str:
@@ -92,13 +94,13 @@ def _written(asked: Asked, app: App) -> str:
     foreign = {} if asked.is_creating else _alike(asked, wanted)
     intros = [CANNED, *(edit.intro for edit in wanted), ""]
     if not foreign:
-        parts = [_file(path, text) for path, text in files.items()]
+        parts = [as_file(path, text) for path, text in files.items()]
         packages = [f'<package name="{name}"/>' for name in app.packages]
         return "\n".join([CANNED, app.intro, *intros[1:], *parts, *packages, END])
     if all(_is_sketch(asked, path) for path in foreign.values()):
-        parts = [_file(path, files[own]) for own, path in foreign.items()]
+        parts = [as_file(path, files[own]) for own, path in foreign.items()]
         return "\n".join([*intros, *parts, END])
-    return _prose(
+    return prose(
         f"It can only edit what it wrote itself, and {', '.join(foreign.values())} is different. "
         f"Ask it to create {app.title} first, or set ANTHROPIC_API_KEY for a model that thinks."
     )
@@ -115,10 +117,6 @@ def _is_sketch(asked: Asked, path: str) -> bool:
     return path in asked.files and sources.is_sketch(asked.files[path])
 
 
-def _prose(text: str) -> str:
-    return f"{CANNED} {text}\n{END}"
-
-
 def _abilities() -> str:
     titles = ", ".join(app.title for app in apps())
     return (
@@ -131,15 +129,3 @@ def _replaced(text: str, replacements: Sequence[Replacement]) -> str:
     for each in replacements:
         text = text.replace(each.search, each.replace, 1)
     return text
-
-
-def _file(path: str, text: str) -> str:
-    return f'<file path="{path}">\n{text}</file>\n'
-
-
-def _edit(path: str, replacements: Sequence[Replacement]) -> str:
-    blocks = "\n".join(
-        f"<<<<<<< SEARCH\n{block.search}\n=======\n{block.replace}\n>>>>>>> REPLACE"
-        for block in replacements
-    )
-    return f'<edit path="{path}">\n{blocks}\n</edit>\n'

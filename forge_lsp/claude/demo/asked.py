@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 from forge_lsp.events import EditType
 from forge_lsp.generation.problems import fix_prompt
 from forge_lsp.generation.prompts import request_text
+from forge_lsp.generation.reviews import review_prompt
 
 _FENCED = re.compile(r"^(~{4,}) ?([^\n]*)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
 _LISTED = re.compile(
@@ -22,6 +23,9 @@ _SELECTING = re.compile(r"^The request:\n(~{4,})\n(.*?)^\1$", re.DOTALL | re.MUL
 _MENDING = re.compile(r"(Your edit of|The change of) (.+?) (?:could not|can't) be made")
 _CONTINUING = "Your reply was cut off."
 _FIXING = fix_prompt((), {})
+_REVIEWING = review_prompt((), has_picture=False)
+_PLANNING = "Plan the app that the developer asks for:"
+_PLANNED_FILE = re.compile(r"Write the file (\S.*?) of the plan, whole: ")
 _ABOUT_SELECTION = "\n\nThe request is about this part"
 _HINTS = [
     request_text("", selection=None, selection_path=None, edit_type=kind)
@@ -48,6 +52,12 @@ class Asked:
     """JSON is wanted that chooses files."""
     is_fixing: bool
     """Problems of the app are to be mended."""
+    is_planning: bool = False
+    """JSON is wanted that plans an app."""
+    planned_file: str | None = None
+    """The one file of a plan that is to be written."""
+    is_reviewing: bool = False
+    """An app that was built is to be read as a whole."""
 
     def names(self, words: Sequence[str]) -> bool:
         """Whether the prompt holds any of `words`."""
@@ -75,14 +85,25 @@ def parse(body: bytes) -> Asked:
     mending = _MENDING.match(last)
     selecting = _SELECTING.search(last)
     rules = "\n".join(_texts(fields.get("system", [])))
+    files = {label: text for _, label, text in _FENCED.findall(shown) if label}
+    planned = _PLANNED_FILE.match(last)
+    is_reviewing = last.startswith(_REVIEWING)
+    is_planning = last.startswith(_PLANNING)
+    if planned or is_reviewing:
+        prompt = files.get("request", "")
+    else:
+        prompt = selecting[2] if selecting else _prompt(said)
     return Asked(
-        prompt=selecting[2] if selecting else _prompt(said),
-        files={label: text for _, label, text in _FENCED.findall(shown) if label},
+        prompt=prompt,
+        files=files,
         paths=[path for _, listed in _LISTED.findall(shown) for path in listed.splitlines()],
         takes_edits="<<<<<<< SEARCH" in rules and not (mending and mending[1] == "The change of"),
         mending=mending[2] if mending else None,
-        is_selecting=selecting is not None,
+        is_selecting=selecting is not None and not is_planning,
         is_fixing=last.startswith(_FIXING),
+        is_planning=is_planning,
+        planned_file=planned[1] if planned else None,
+        is_reviewing=is_reviewing,
     )
 
 

@@ -43,6 +43,8 @@ class App:
     files: Mapping[str, str]
     packages: Sequence[str]
     edits: Sequence[Edit]
+    review: Edit | None = None
+    """What the reviewer of a build makes of it; None where nothing."""
 
 
 COLOURS = {
@@ -96,6 +98,7 @@ def apps() -> Sequence[App]:
                 "accent": ("accent", "colour", "color", "brand", "theme", *COLOURS),
                 "questions": ("faq", "questions"),
             },
+            has_review=True,
         ),
     )
 
@@ -128,7 +131,14 @@ def coloured(edit: Edit, colour: str) -> Edit:
     )
 
 
-def _app(folder: str, title: str, words: Sequence[str], edits: Mapping[str, Sequence[str]]) -> App:
+def _app(
+    folder: str,
+    title: str,
+    words: Sequence[str],
+    edits: Mapping[str, Sequence[str]],
+    *,
+    has_review: bool = False,
+) -> App:
     reply = _read(folder, "app")
     return App(
         title=title,
@@ -137,6 +147,7 @@ def _app(folder: str, title: str, words: Sequence[str], edits: Mapping[str, Sequ
         files=dict(_FILE.findall(reply)),
         packages=_PACKAGE.findall(reply),
         edits=tuple(_edit(_read(folder, name), words) for name, words in edits.items()),
+        review=_edit(_read(folder, "review"), ()) if has_review else None,
     )
 
 

@@ -37,6 +37,8 @@ def _written(path: str) -> Iterator[str]:
 
 def _variants(app: App) -> Iterator[Mapping[str, str]]:
     yield app.files
+    if app.review:
+        yield applied(app.files, [app.review])
     for edit in app.edits:
         yield applied(app.files, [edit])
     yield applied(app.files, app.edits)

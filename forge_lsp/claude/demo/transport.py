@@ -11,6 +11,7 @@ import httpx2
 from forge_lsp.claude import wire
 from forge_lsp.claude.demo.answer import answer
 from forge_lsp.claude.demo.asked import parse
+from forge_lsp.claude.demo.building import plan
 from forge_lsp.claude.demo.selection import selection
 
 BYTES_A_TOKEN = 4
@@ -28,7 +29,10 @@ class DemoTransport(httpx2.AsyncBaseTransport):
         """Answer `messages.create(stream=True)`, the one thing that ClaudeModel asks."""
         body = await request.aread()
         asked = parse(body)
-        text = selection(asked) if asked.is_selecting else answer(asked)
+        if asked.is_selecting:
+            text = selection(asked)
+        else:
+            text = plan(asked) if asked.is_planning else answer(asked)
         chance = random.Random(hashlib.sha256(body).digest())  # noqa: S311 - Not for secrets.
         tokens = wire.Tokens(len(body) // BYTES_A_TOKEN, len(text) // BYTES_A_TOKEN)
         frames = wire.text_reply(
