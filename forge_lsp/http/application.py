@@ -5,7 +5,7 @@ from aiohttp.typedefs import Handler
 
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.late import Late
-from forge_lsp.http import correlation, docs, generation, metrics, operations, runs, sandboxes
+from forge_lsp.http import correlation, docs, generation, metrics, operations, sandboxes
 from forge_lsp.http.access import Access
 from forge_lsp.http.attendance import Attendance
 from forge_lsp.http.draining import DRAIN, Drain, refuse_new_work
@@ -18,6 +18,7 @@ from forge_lsp.http.observing import Observer
 from forge_lsp.http.state import ATTENDANCE, ENGINE, REQUEST_ID, SETTINGS, STREAMS, run_began
 from forge_lsp.http.streams import Streams
 from forge_lsp.http.tracing import close_tracing, open_tracing, trace_requests
+from forge_lsp.http.v1 import events, runs
 from forge_lsp.settings import HttpSettings
 
 ROUTES = (
@@ -30,7 +31,9 @@ ROUTES = (
     web.post("/api/sandbox/kill", sandboxes.kill),
     web.post("/api/packages/install", sandboxes.install_packages),
     web.get("/v1/runs/{id}", runs.get),
+    web.get("/v1/runs/{id}/events", events.stream, allow_head=False),
     web.post("/v1/runs/{id}/cancel", runs.cancel),
+    web.post("/v1/runs/{id}/rollback", runs.rollback),
     web.get("/metrics", metrics.answer),
 )
 OPEN_ROUTES = (

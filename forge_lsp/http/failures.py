@@ -23,6 +23,7 @@ _STATUSES = {
     "not_found": 404,
     "conflict": 409,
     "changed_since": 409,
+    "gone": 410,
     "rate_limited": 429,
     "model_failed": 502,
     "model_unreachable": 502,
@@ -31,7 +32,13 @@ _STATUSES = {
     "model_request_refused": 502,
     "store_failed": 503,
 }
-"""By `ForgeError.code`. What sandboxes fail with is 500, as their routes promise."""
+"""By `ForgeError.code`. What sandboxes fail with is 500, as the routes under /api promise."""
+_V1_STATUSES = {
+    **_STATUSES,
+    "sandbox_failed": 502,
+    "sandbox_gone": 502,
+    "isolation_unavailable": 503,
+}
 
 _V1_CODES = {
     400: "invalid_request",
@@ -56,7 +63,8 @@ async def explain_failures(request: web.Request, handler: Handler) -> web.Stream
     try:
         return await handler(request)
     except ForgeError as error:
-        status = _STATUSES.get(error.code, 500)
+        statuses = _V1_STATUSES if _is_v1(request) else _STATUSES
+        status = statuses.get(error.code, 500)
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 429 else {}
         return _answer(request, status, _sentence(error, status), headers, _V1_CODES.get(status))
     except web.HTTPException as error:
@@ -84,7 +92,7 @@ def _answer(
     headers: Mapping[str, str],
     code: str | None,
 ) -> web.Response:
-    if request.path.startswith("/v1/"):
+    if _is_v1(request):
         error = _v1_error(request[REQUEST_ID], status, message, code)
         if "Retry-After" in headers:
             error["retryAfterMs"] = int(headers["Retry-After"]) * 1000
@@ -94,6 +102,10 @@ def _answer(
     else:
         body = {"success": False, "error": message}
     return json_answer(body, status, headers)
+
+
+def _is_v1(request: web.Request) -> bool:
+    return request.path.startswith("/v1/") or request.path == "/v1"
 
 
 def json_answer(

@@ -13,12 +13,12 @@ from forge_lsp.actions.request import GenerateRequest
 from forge_lsp.actions.sources import GivenFiles, SandboxFiles
 from forge_lsp.http import sse
 from forge_lsp.http.bodies import ApplyBody, GenerateBody, GenerateContext, read_body
-from forge_lsp.http.sse import ApplyRendering, GenerateRendering, Payload, Rendering
-from forge_lsp.http.state import ATTENDANCE, STREAMS, account_of, engine_of
+from forge_lsp.http.sse import ApplyRendering, GenerateRendering, ServerSentEvents
+from forge_lsp.http.started import stream_run
+from forge_lsp.http.state import account_of, engine_of
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
 from forge_lsp.ports.workspace import Files
-from forge_lsp.runs import Run
 
 
 async def generate_stream(request: web.Request) -> web.StreamResponse:
@@ -36,7 +36,8 @@ async def generate_stream(request: web.Request) -> web.StreamResponse:
         account=account,
     )
     run = await generate(engine, asked)
-    return await _stream(request, engine, run, GenerateRendering(), sse.HEARTBEAT)
+    wire = ServerSentEvents(GenerateRendering(), sse.HEARTBEAT)
+    return await stream_run(request, engine, run, wire)
 
 
 async def apply_stream(request: web.Request) -> web.StreamResponse:
@@ -51,7 +52,7 @@ async def apply_stream(request: web.Request) -> web.StreamResponse:
         account=account,
     )
     run = await apply(engine, asked)
-    return await _stream(request, engine, run, ApplyRendering(), None)
+    return await stream_run(request, engine, run, ServerSentEvents(ApplyRendering()))
 
 
 def _conversation(account: str, named: str | None) -> str | None:
@@ -75,20 +76,3 @@ def _given(context: GenerateContext | None) -> Mapping[ProjectPath, bytes]:
     if context.manifest is not None:
         contents.setdefault(PACKAGE_JSON, json.dumps(context.manifest, indent=2).encode())
     return contents
-
-
-async def _stream(
-    request: web.Request,
-    engine: Engine,
-    run: Run,
-    rendering: Rendering,
-    heartbeat: Payload | None,
-) -> web.StreamResponse:
-    request.app[ATTENDANCE].watch(engine.runs, run, engine.settings.runs.listener_grace_s)
-    return await request.app[STREAMS].send(
-        request,
-        run.id,
-        engine.runs.subscribe(run.id),
-        rendering,
-        heartbeat,
-    )

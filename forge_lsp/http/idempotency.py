@@ -23,9 +23,10 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.errors import Conflict, InvalidRequest
 from forge_lsp.http import sse
 from forge_lsp.http.bodies import received
-from forge_lsp.http.sse import ApplyRendering, GenerateRendering, Payload, Rendering
+from forge_lsp.http.sse import ApplyRendering, GenerateRendering, ServerSentEvents
 from forge_lsp.http.state import CALLER, ON_RUN, STREAMS, engine_of
-from forge_lsp.ports.store import AnswerRecord
+from forge_lsp.http.streams import Wire
+from forge_lsp.ports.store import AnswerRecord, RunRecord
 from forge_lsp.processes import is_alive, this_process
 
 log = logging.getLogger(__name__)
@@ -38,13 +39,13 @@ _METHODS = frozenset({hdrs.METH_POST, hdrs.METH_PATCH})
 _FIT_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS = (hdrs.CONTENT_TYPE, hdrs.ETAG, hdrs.LOCATION)
 
-STREAMED: Mapping[str, tuple[Callable[[], Rendering], Payload | None]] = MappingProxyType(
+STREAMED: Mapping[str, Callable[[web.Request, RunRecord], Wire]] = MappingProxyType(
     {
-        "/api/generate/stream": (GenerateRendering, sse.HEARTBEAT),
-        "/api/apply/stream": (ApplyRendering, None),
+        "/api/generate/stream": lambda *_: ServerSentEvents(GenerateRendering(), sse.HEARTBEAT),
+        "/api/apply/stream": lambda *_: ServerSentEvents(ApplyRendering()),
     }
 )
-"""By route: how a run that it started is told again, and what is said while it is silent."""
+"""By route: how a run that it started is told again."""
 
 
 class _UnderWay:
@@ -175,21 +176,21 @@ async def _answer_again(
     request: web.Request, engine: Engine, known: AnswerRecord
 ) -> web.StreamResponse:
     if known.run_id is not None:
-        await _check_readable(engine, known.run_id)
+        run = await _readable(engine, known.run_id)
         resource = request.match_info.route.resource
-        rendering, heartbeat = STREAMED[resource.canonical if resource else ""]
-        journal = engine.runs.subscribe(known.run_id)
-        return await request.app[STREAMS].send(
-            request, known.run_id, journal, rendering(), heartbeat
-        )
+        wire = STREAMED[resource.canonical if resource else ""](request, run)
+        journal = engine.runs.subscribe(run.id)
+        return await request.app[STREAMS].send(request, run.id, journal, wire)
     headers = msgspec.json.decode(known.headers, type=dict[str, str])
     status = known.status or 200
     return web.Response(body=known.body, status=status, headers={**headers, REPLAYED: "true"})
 
 
-async def _check_readable(engine: Engine, run_id: str) -> None:
-    """Raises `Conflict` for a run under way in another process, which can't be followed here."""
+async def _readable(engine: Engine, run_id: str) -> RunRecord:
+    """The run; raises `Conflict` for one under way in another process, which can't be followed
+    here."""
     run = await engine.runs.record(run_id)
     is_here = run.outcome is not None or run.owner == this_process()
     if not is_here and is_alive(run.owner):
         raise Conflict(f"The run {run_id} is still under way in another server; ask that one")
+    return run

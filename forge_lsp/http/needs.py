@@ -45,7 +45,9 @@ NEEDS: Mapping[tuple[str, str], Needs] = MappingProxyType(
         ("POST", "/api/sandbox/kill"): Needs(("sandbox",)),
         ("POST", "/api/packages/install"): Needs(("sandbox",)),
         ("GET", "/v1/runs/{id}"): Needs(("read",)),
+        ("GET", "/v1/runs/{id}/events"): Needs(("read",)),
         ("POST", "/v1/runs/{id}/cancel"): Needs(("generate", "sandbox")),
+        ("POST", "/v1/runs/{id}/rollback"): Needs(("generate",)),
     }
 )
 """By method and path, as the route is declared; HEAD is as GET."""

@@ -6,7 +6,7 @@ from typing import Protocol, assert_never
 import msgspec
 
 from forge_lsp import events
-from forge_lsp.events import EditType, Event, RunFinished
+from forge_lsp.events import EditType, Event, Recorded, RunFinished
 
 _encoder = msgspec.json.Encoder()
 
@@ -32,6 +32,24 @@ class Rendering(Protocol):
     def render(self, event: Event) -> Iterator[Payload]:
         """What the event adds to the stream: mostly one payload, or none."""
         ...
+
+
+class ServerSentEvents:
+    """A rendering as server-sent events; see `streams.Wire`."""
+
+    content_type = "text/event-stream; charset=utf-8"
+
+    def __init__(self, rendering: Rendering, heartbeat: Payload | None = None) -> None:
+        self.silence = b"" if heartbeat is None else encode(heartbeat)
+        self._rendering = rendering
+
+    def say(self, recorded: Recorded) -> bytes:
+        """All that the event adds."""
+        return b"".join(map(encode, self._rendering.render(recorded.event)))
+
+    def fail(self, code: str, message: str) -> bytes:
+        """A last word that the run itself did not say."""
+        return encode(failure(code, message))
 
 
 class GenerateRendering:

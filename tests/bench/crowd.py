@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from forge_lsp.http.sse import GenerateRendering
+from forge_lsp.http.sse import GenerateRendering, ServerSentEvents
 from forge_lsp.http.streams import Streams
 from forge_lsp.runs import Run, Runs
 from forge_lsp.settings import HttpSettings, Places, RunSettings
@@ -49,8 +49,8 @@ class Crowd:
             start = self._runs.start(speak, kind="bench", title="", project="")
             self._starting[turn, name] = asyncio.create_task(start)
         run = await self._starting[turn, name]
-        journal = self._runs.subscribe(run.id)
-        return await self._streams.send(request, run.id, journal, GenerateRendering(), None)
+        journal, wire = self._runs.subscribe(run.id), ServerSentEvents(GenerateRendering())
+        return await self._streams.send(request, run.id, journal, wire)
 
     async def lateness(self, request: web.Request) -> web.Response:
         """How late the loop is, in ms, while the turn's runs speak; of no turn, while it idles."""

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from forge_lsp.events import TextDelta
 from forge_lsp.http import sse
-from forge_lsp.http.sse import GenerateRendering
+from forge_lsp.http.sse import GenerateRendering, ServerSentEvents
 from forge_lsp.http.streams import HEADERS, Streams
 from forge_lsp.runs import Run, Runs
 from forge_lsp.settings import HttpSettings, Places
@@ -39,15 +39,16 @@ class Source:
             start = self._runs.start(_stream, kind="bench", title="", project="")
             self._starting[name] = asyncio.create_task(start)
         run = await self._starting[name]
-        journal = self._runs.subscribe(run.id)
-        return await self._streams.send(request, run.id, journal, GenerateRendering(), None)
+        journal, wire = self._runs.subscribe(run.id), ServerSentEvents(GenerateRendering())
+        return await self._streams.send(request, run.id, journal, wire)
 
     async def raw(self, request: web.Request) -> web.StreamResponse:
         """The same bytes, event by event."""
         await self._gather(request, request.match_info["name"])
-        response = web.StreamResponse(headers=HEADERS)
-        await response.prepare(request)
         rendering = GenerateRendering()
+        kind = ServerSentEvents(rendering).content_type
+        response = web.StreamResponse(headers={"Content-Type": kind, **HEADERS})
+        await response.prepare(request)
         for index in range(EVENTS):
             for payload in rendering.render(TextDelta(TEXT, index)):
                 await response.write(sse.encode(payload))

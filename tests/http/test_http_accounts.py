@@ -139,7 +139,9 @@ ALLOWED = {
     ("POST", "/api/sandbox/kill"): {"sandbox"},
     ("POST", "/api/packages/install"): {"sandbox"},
     ("GET", "/v1/runs/x"): {"read"},
+    ("GET", "/v1/runs/x/events"): {"read"},
     ("POST", "/v1/runs/x/cancel"): {"generate", "sandbox"},
+    ("POST", "/v1/runs/x/rollback"): {"generate"},
     ("GET", "/metrics"): {"read"},
 }
 

@@ -12,7 +12,8 @@ from memory_sandbox import TEMPLATE
 
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded, RunStarted, Stage, TextDelta
-from forge_lsp.http.sse import GenerateRendering
+from forge_lsp.http import sse
+from forge_lsp.http.sse import GenerateRendering, ServerSentEvents
 from forge_lsp.http.streams import MAX_WAITING_BYTES, STOPPING, Outbox
 
 GENERATE = "/api/generate/stream"
@@ -166,7 +167,7 @@ async def test_streams_get_a_last_word_when_the_server_stops(tmp_path: Path) -> 
 
 
 async def test_what_waits_for_a_slow_client_is_bounded() -> None:
-    outbox = Outbox()
+    outbox = Outbox(ServerSentEvents(GenerateRendering()))
     seen = 0
 
     async def journal():
@@ -175,7 +176,7 @@ async def test_what_waits_for_a_slow_client_is_bounded() -> None:
             yield Recorded(seq, 0, TextDelta("x" * 1000, seq))
             seen = seq
 
-    filling = asyncio.create_task(outbox.fill(journal(), GenerateRendering()))
+    filling = asyncio.create_task(outbox.fill(journal()))
     full = MAX_WAITING_BYTES // 1100
     await until(lambda: seen > full)
     first = await outbox.take(10)
@@ -187,18 +188,18 @@ async def test_what_waits_for_a_slow_client_is_bounded() -> None:
 
 
 async def test_what_is_there_goes_out_as_one_piece() -> None:
-    outbox = Outbox()
+    outbox = Outbox(ServerSentEvents(GenerateRendering()))
 
     async def journal():
         for seq in range(1, 11):
             yield Recorded(seq, 0, TextDelta("x", seq - 1))
 
-    await outbox.fill(journal(), GenerateRendering())
+    await outbox.fill(journal())
     assert types(payloads(await outbox.take(1))) == ["stream"] * 10 + ["error"]
 
 
 async def test_after_the_servers_last_word_nothing_more_is_said() -> None:
-    outbox = Outbox()
+    outbox = Outbox(ServerSentEvents(GenerateRendering()))
     stopped = asyncio.Event()
 
     async def journal():
@@ -206,17 +207,17 @@ async def test_after_the_servers_last_word_nothing_more_is_said() -> None:
         await stopped.wait()
         yield Recorded(2, 0, Stage("After."))
 
-    filling = asyncio.create_task(outbox.fill(journal(), GenerateRendering()))
+    filling = asyncio.create_task(outbox.fill(journal()))
     assert payloads(await outbox.take(10)) == [{"type": "status", "message": "Before."}]
     outbox.end(STOPPING)
     stopped.set()
     await filling
-    assert payloads(await outbox.take(10)) == [STOPPING]
+    assert payloads(await outbox.take(10)) == [sse.failure(STOPPING.code, STOPPING.message)]
     assert outbox.is_ended
 
 
 async def test_an_event_without_a_word_here_brings_nothing_early() -> None:
-    outbox = Outbox()
+    outbox = Outbox(ServerSentEvents(GenerateRendering()))
     told = asyncio.Event()
 
     async def journal():
@@ -225,7 +226,7 @@ async def test_an_event_without_a_word_here_brings_nothing_early() -> None:
         yield Recorded(2, 0, Stage("Now."))
         await asyncio.Event().wait()
 
-    filling = asyncio.create_task(outbox.fill(journal(), GenerateRendering()))
+    filling = asyncio.create_task(outbox.fill(journal()))
     assert await outbox.take(0.05) == b""
     told.set()
     assert payloads(await outbox.take(10)) == [{"type": "status", "message": "Now."}]
@@ -243,8 +244,8 @@ async def test_a_journal_that_breaks_ends_the_stream_with_an_error() -> None:
         raise ZeroDivisionError
 
     for journal, code in ((unreadable(), "store_failed"), (wrong(), "internal_error")):
-        outbox = Outbox()
-        await outbox.fill(journal, GenerateRendering())
+        outbox = Outbox(ServerSentEvents(GenerateRendering()))
+        await outbox.fill(journal)
         found = payloads(await outbox.take(1))
         assert found[-1]["data"]["code"] == code
         assert outbox.is_ended

@@ -195,3 +195,14 @@ class RunCancelled(Answer):
 
     id: str
     status: RunStatus
+
+
+class RunRolledBack(Answer):
+    """What a run had changed is as it was before."""
+
+    id: str
+    """The run that was rolled back."""
+    rollback_run_id: str
+    """The run that did so."""
+    restored: list[str]
+    """The files that were put back."""

@@ -18,9 +18,12 @@ from forge_lsp.http.needs import NEEDS
 from forge_lsp.http.openapi import answers
 from forge_lsp.http.openapi.operations import (
     COMMON,
+    EVENTS,
     JSON,
+    NDJSON,
     OF_MODEL,
     OPERATIONS,
+    QUERY_SCHEMAS,
     WITH_BODY,
     WITH_KEY,
     WITH_TOKEN,
@@ -130,7 +133,12 @@ def _path_parameters(path: str) -> list[Json]:
 
 def _query_parameters(query: Mapping[str, str]) -> list[Json]:
     return [
-        {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "query",
+            "description": meaning,
+            "schema": dict(QUERY_SCHEMAS.get(name, {"type": "string"})),
+        }
         for name, meaning in query.items()
     ]
 
@@ -163,18 +171,31 @@ def _responses(method: str, path: str, operation: Operation, schemas: Mapping[st
 def _success(operation: Operation, schemas: Mapping[str, Json]) -> Json:
     headers = _headers(200)
     content: Json = {"schema": {"type": "string"}}
+    contents = {operation.media_type: content}
     if operation.events is not None:
         headers["X-Run-Id"] = {"description": "The run's id.", "schema": {"type": "string"}}
-        content = _stream(operation.events, schemas)
+        contents = {EVENTS: _stream(operation.events, schemas)}
+        if operation.media_type == NDJSON:
+            contents = {NDJSON: _lines(operation.events, schemas), **contents}
     elif operation.answer is not None:
-        content = {"schema": _ref(operation.answer)}
+        content["schema"] = _ref(operation.answer)
     elif operation.media_type == JSON:
-        content = {"schema": {"type": "object"}}
+        content["schema"] = {"type": "object"}
     return {
         "description": HTTPStatus.OK.phrase,
         "headers": headers,
-        "content": {operation.media_type: content},
+        "content": contents,
     }
+
+
+def _lines(lines: type[BaseModel], schemas: Mapping[str, Json]) -> Json:
+    """The schema is that of one line."""
+    examples = {
+        name: {"summary": schemas[name]["description"], "value": example}
+        for name in _members(schemas[lines.__name__])
+        for example in schemas[name]["examples"]
+    }
+    return {"schema": _ref(lines), "examples": examples}
 
 
 def _stream(events: type[BaseModel], schemas: Mapping[str, Json]) -> Json:
@@ -193,7 +214,8 @@ def _stream(events: type[BaseModel], schemas: Mapping[str, Json]) -> Json:
     return {
         "schema": {
             "type": "object",
-            "description": "Each event is one line `data: <json>` and a blank line.",
+            "description": "Each event is a line `data: <json>` and a blank one, under /v1 with "
+            "its `id:` before that.",
             "properties": {"data": data},
             "required": ["data"],
         },

@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from forge_lsp.http import bodies
-from forge_lsp.http.openapi import answers, events
+from forge_lsp.http.openapi import answers, events, lines
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+NDJSON = "application/x-ndjson"
 _PROMPT = "Create a React counter component with increment and decrement buttons"
 _FILES = [
     {
@@ -32,13 +33,13 @@ class Operation:
     events: type[BaseModel] | None = None
     """What its stream says, where 200 is one."""
     media_type: str = JSON
-    """Of 200."""
+    """Of 200; a stream of NDJSON is there as EVENTS, too."""
     body: type[BaseModel] | None = None
     example: Mapping[str, Any] | None = None
     """A body."""
     is_body_required: bool = True
     query: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By name: what it means; all are texts, and may be left out."""
+    """By name: what it means; all may be left out."""
     failures: Mapping[int, str] = field(default_factory=dict[int, str])
     """By status: when, beside what may happen to every request."""
     also: int | None = None
@@ -47,6 +48,11 @@ class Operation:
 
 _SANDBOX_ID = {"sandboxId": "Which one; left out: the active one, which was used last."}
 _NO_SANDBOX = "The account has no active sandbox, or never had that one."
+
+QUERY_SCHEMAS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"cursor": {"type": "string", "pattern": "^[0-9]{1,15}$"}}
+)
+"""By name, of those that aren't any text; others are."""
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
     {
@@ -112,6 +118,28 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("GET", "/v1/runs/{id}"): Operation(
             "How far a run is", "Runs", answer=answers.Run, failures={404: "There is no such run."}
+        ),
+        ("GET", "/v1/runs/{id}/events"): Operation(
+            "Follow a run from a cursor",
+            "Runs",
+            events=lines.RunLine,
+            media_type=NDJSON,
+            query={"cursor": "The id of the last event that the client has; left out: none."},
+            failures={
+                400: "The cursor is none.",
+                404: "There is no such run.",
+                410: "The run's events are kept no longer.",
+            },
+        ),
+        ("POST", "/v1/runs/{id}/rollback"): Operation(
+            "Put back what a run changed",
+            "Runs",
+            answer=answers.RunRolledBack,
+            failures={
+                404: "There is no such run, or it changed no app that is still there.",
+                409: "A file has changed since, or the run changed nothing.",
+                410: "It ended more than 24 hours ago.",
+            },
         ),
         ("POST", "/v1/runs/{id}/cancel"): Operation(
             "Cancel a run",
