@@ -212,7 +212,8 @@ def doctor(
 
 
 @app.command(
-    epilog='Examples:  forge-lsp demo   ·   forge-lsp demo --once --prompt "a to-do list" --keep'
+    epilog="Examples:  forge-lsp demo   ·   forge-lsp demo --build   ·   "
+    'forge-lsp demo --once --prompt "a to-do list" --keep'
 )
 def demo(
     *,
@@ -220,10 +221,14 @@ def demo(
         bool, typer.Option("--once", help="End after the page was seen to be up.")
     ] = False,
     prompt: Annotated[
-        str | None, typer.Option(help="What to build.", show_default="a counter")
+        str | None, typer.Option(help="What to build.", show_default="a counter, a landing page")
     ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the folder with the written files.")
+    ] = False,
+    build: Annotated[
+        bool,
+        typer.Option("--build", help="Plan a landing page, write its files at once, review it."),
     ] = False,
 ) -> None:
     """Show it all: from a prompt to files in a workspace and a page in a sandbox.
@@ -234,7 +239,10 @@ def demo(
     """
     from forge_lsp.cli.demo import tour
 
-    run_to_end(tour.give(plain_console(), prompt or tour.PROMPT, keep=keep, once=once))
+    command, default = (
+        ("forge.build", tour.BUILD_PROMPT) if build else ("forge.generate", tour.PROMPT)
+    )
+    run_to_end(tour.give(plain_console(), command, prompt or default, keep=keep, once=once))
 
 
 def _print_findings(findings: "Sequence[Finding]") -> None:

@@ -45,6 +45,21 @@ class Prompt(_Arguments, frozen=True):
     files: tuple[str, ...] = ()
 
 
+class Build(_Arguments, frozen=True):
+    """forge.build."""
+
+    prompt: str = ""
+    augmenters: tuple[str, ...] = ()
+    text_document: Document | None = None
+
+
+class Resume(_Arguments, frozen=True):
+    """forge.resume."""
+
+    run_id: str | None = None
+    text_document: Document | None = None
+
+
 class NamedFile(msgspec.Struct, frozen=True):
     """A file as HTTP names one."""
 

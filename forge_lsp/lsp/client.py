@@ -123,6 +123,14 @@ class Client:
         answer = await self._ask(types.WINDOW_SHOW_DOCUMENT, params, ANSWER_TIMEOUT_S)
         return bool(answer and answer.success)
 
+    async def open_preview(self, url: str) -> bool:
+        """Show a page in a browser, and its URL in words where the editor can't; whether it
+        could."""
+        shown = self.has_show_document and await self.show_document(url, external=True)
+        if not shown:
+            self.show(f"The preview is at {url}")
+        return shown
+
     async def choose(self, question: str, titles: Sequence[str]) -> str | None:
         """Which of the titles the person takes."""
         actions = [types.MessageActionItem(title=title) for title in titles]

@@ -11,6 +11,7 @@ from lsprotocol import types
 from forge_lsp.errors import ForgeError, InvalidRequest
 from forge_lsp.lsp import (
     arguments,
+    build_commands,
     fix_commands,
     generation_commands,
     python_commands,
@@ -43,6 +44,14 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "forge.generate": Command(generation_commands.generate, arguments.Prompt, _PROMPT),
         "forge.edit": Command(generation_commands.edit, arguments.Prompt, _PROMPT),
+        "forge.build": Command(
+            build_commands.build,
+            arguments.Build,
+            '{"prompt": "a landing page with pricing", "augmenters": ["seo"]}',
+        ),
+        "forge.resume": Command(
+            build_commands.resume, arguments.Resume, '{"runId": "run_…"}, or none at all'
+        ),
         "forge.fix": Command(
             fix_commands.fix,
             arguments.Fix,

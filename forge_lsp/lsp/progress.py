@@ -16,6 +16,8 @@ TYPICAL_REPLY_TOKENS = 4_000
 """A reply of this length is thought to be half done: nobody knows how long it will be."""
 MODEL_SHARE = 90
 """The part of the bar, in percent, that is left to the writing."""
+BUILD_SHARE = 70
+"""The same of a build, after whose writing a review and augmenters come."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class ProgressText:
     _characters: int = 0
     _files: int = 0
     _total: int | None = None
+    _is_build: bool = False
 
     def take(self, event: events.Event) -> bool:
         """Take an event in; says whether there is something new to show."""
@@ -37,16 +40,23 @@ class ProgressText:
                 self.message = message
                 if done is not None and total:
                     self._total = total
-                    self._reach(round(100 * done / total))
+                    self._reach(round((BUILD_SHARE if self._is_build else 100) * done / total))
+            case events.Planned(_, manifest):
+                self._is_build = True
+                self._total = len(manifest)
+                self.message = _said(event)
+            case events.FileDelta(_, text) if self._is_build:
+                # Those who write at once stream no text, only their files.
+                self._characters += len(text)
+                self._say_writing()
             case events.FileStarted(path):
                 self._writing = path
                 self._files += 1
                 self._say_writing()
             case events.TextDelta(text):
                 self._characters += len(text)
-                if not self._writing:
-                    return False
                 self._say_writing()
+                return bool(self._writing)
             case events.FileFinished(path) | events.FileDropped(path):
                 if path == self._writing:
                     self._writing = ""
@@ -59,8 +69,12 @@ class ProgressText:
 
     def _say_writing(self) -> None:
         tokens = self._characters // CHARACTERS_PER_TOKEN
+        if not self._writing:
+            return
         count = f"{self._files}/{self._total}" if self._total else f"file {self._files}"
         self.message = f"Writing {self._writing} · {short_count(tokens)} tokens · {count}"
+        if self._is_build:
+            return
         self._reach(round(MODEL_SHARE * tokens / (tokens + TYPICAL_REPLY_TOKENS)))
 
     def _reach(self, percentage: int) -> None:
@@ -74,6 +88,12 @@ def _said(event: events.Event) -> str:
             return f"Installed {name} {version}"
         case events.SandboxReady():
             return "The preview is ready"
+        case events.Planned(summary, manifest):
+            return f"Planned {len(manifest)} file(s): {summary}"
+        case events.Reviewed(_, patched):
+            return f"Reviewed; {len(patched)} file(s) patched"
+        case events.AugmenterChanged(alias, status):
+            return f"Augmenter {alias}: {status}"
         case events.DiagnosticsChanged(errors):
             return f"{errors} error(s) in the app" if errors else "No errors in the app"
         case _:

@@ -121,10 +121,7 @@ async def open_preview(
     """Show the preview in a browser; the URL in words where the editor can't."""
     del token
     _, _, sandbox = await _find(session, given)
-    client = session.client
-    shown = client.has_show_document and await client.show_document(sandbox.url, external=True)
-    if not shown:
-        client.show(f"The preview is at {sandbox.url}")
+    shown = await session.client.open_preview(sandbox.url)
     return {"success": True, "url": sandbox.url, "shown": shown}
 
 

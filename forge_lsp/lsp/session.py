@@ -163,6 +163,8 @@ class Session:
         preview = self.previews.follow(engine, workspace) if workspace else None
         if preview is not None and isinstance(event, events.RunFinished):
             preview.run_ended(run)
+        if isinstance(event, events.RunFinished) and event.preview_url:
+            self.tasks.start(self.client.open_preview(event.preview_url), "open preview")
 
     def _workspace_of(self, project: str) -> EditorWorkspace | None:
         return next((each for each in self._workspaces.values() if each.project == project), None)

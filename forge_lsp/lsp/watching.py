@@ -28,6 +28,7 @@ MOST_QUOTED_CHARACTERS = 300
 TITLES = {
     "generate": "Forge: generating",
     "edit": "Forge: editing",
+    "build": "Forge: building",
     "fix": "Forge: mending",
     "apply": "Forge: applying",
     "accept": "Forge: accepting",

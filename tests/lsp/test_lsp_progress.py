@@ -50,6 +50,21 @@ def test_the_percentage_never_goes_back_nor_reaches_the_end() -> None:
     assert shown[-1] == 99
 
 
+def test_a_build_counts_what_is_written_at_once_and_leaves_room_for_its_review() -> None:
+    manifest = (events.PlannedFile("a.ts", "a"), events.PlannedFile("b.ts", "b"))
+    text = after(events.Planned("A page", manifest))
+    assert text.message == "Planned 2 file(s): A page"
+    for event in (
+        events.FileStarted("a.ts", "create"),
+        events.FileStarted("b.ts", "create"),
+        events.FileDelta("a.ts", "x" * 400),
+    ):
+        text.take(event)
+    assert text.message == "Writing b.ts · 100 tokens · 2/2"
+    text.take(events.Stage("Wrote b.ts", 2, 2))
+    assert text.percentage == 70
+
+
 def test_text_outside_of_files_changes_nothing() -> None:
     assert not ProgressText().take(events.TextDelta("I will", 0))
 

@@ -23,6 +23,7 @@ PROMPT = (
     "A counter in src/Counter.tsx with buttons to increment, decrement and reset it, "
     "shown in the middle of the page by src/App.tsx"
 )
+BUILD_PROMPT = "A landing page with a hero, features, pricing and a footer"
 RUN_TIMEOUT_S = 1200.0
 MODULES = (".tsx", ".ts", ".jsx", ".js")
 
@@ -44,8 +45,10 @@ def workspace(*, keep: bool) -> Generator[Path]:
         yield Path(name).resolve()
 
 
-async def give(console: Console, prompt: str, *, keep: bool, once: bool) -> None:
+async def give(console: Console, command: str, prompt: str, *, keep: bool, once: bool) -> None:
     """Show it all, then stay until told to end, or with `once` end by itself.
+
+    `command` is what the prompt is given to: `forge.generate` or `forge.build`.
 
     Raises a `ForgeError` for the first step that fails, and `CancelledError` where it is told to
     end before the page is up. However it ends, nothing is left running.
@@ -57,7 +60,7 @@ async def give(console: Console, prompt: str, *, keep: bool, once: bool) -> None
             leave = asyncio.Event()
             leave.set()
         showing = asyncio.create_task(
-            _show(console, prompt, page_is_up, leave, keep=keep), name="demo"
+            _show(console, (command, prompt), page_is_up, leave, keep=keep), name="demo"
         )
         ending = asyncio.create_task(end.wait(), name="demo-end")
         await asyncio.wait({showing, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -70,7 +73,7 @@ async def give(console: Console, prompt: str, *, keep: bool, once: bool) -> None
 
 async def _show(
     console: Console,
-    prompt: str,
+    asked: tuple[str, str],
     page_is_up: asyncio.Event,
     leave: asyncio.Event,
     *,
@@ -80,7 +83,7 @@ async def _show(
         console.print(f"Opening {folder} in an editor, with forge-lsp as its language server")
         async with opened(folder) as editor:
             await _check_status(console, editor)
-            url = await _build(console, editor, prompt)
+            url = await _build(console, editor, *asked)
             if keep:
                 console.print(f"The files stay in {folder}")
             if not leave.is_set():
@@ -110,10 +113,10 @@ async def _check_status(console: Console, editor: Editor) -> None:
         console.print(f"The model is {model['code_model']}")
 
 
-async def _build(console: Console, editor: Editor, prompt: str) -> str:
+async def _build(console: Console, editor: Editor, command: str, prompt: str) -> str:
     """From the prompt to the page; gives the preview's URL."""
-    console.print(f"forge.generate: {printable(prompt)}", style="bold")
-    generated = await _run(console, editor, "forge.generate", {"prompt": prompt})
+    console.print(f"{command}: {printable(prompt)}", style="bold")
+    generated = await _run(console, editor, command, {"prompt": prompt})
     if not generated.files:
         raise DemoFailed("The model wrote no file.", remedy="Try another prompt.")
     if not generated.preview_url:

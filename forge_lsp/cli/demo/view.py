@@ -70,9 +70,17 @@ class RunView:
                 return f"! {errors} error(s) in the app" if errors else "✓ No errors in the app"
             case events.Problem(_, message):
                 return f"! {message}"
-            case events.Usage(model, taken, given):
+            case events.Usage(model, taken, given, cached):
                 self.model = model
-                return f"· {model}: {taken:,} tokens in, {given:,} out{_cost(event)}"
+                of_cache = f" and {cached:,} from the cache" if cached else ""
+                return f"· {model}: {taken:,} tokens in{of_cache}, {given:,} out{_cost(event)}"
+            case events.Planned(summary, manifest):
+                return f"✓ Planned {len(manifest)} file(s): {summary}"
+            case events.Reviewed(notes, patched):
+                named = f" ({', '.join(patched)})" if patched else ""
+                return f"✓ Reviewed{named}: {notes}"
+            case events.AugmenterChanged(alias, status, message):
+                return f"· {alias}: {status}" + (f": {message}" if message else "")
             case _:
                 return ""
 
