@@ -7,6 +7,7 @@ from forge_lsp import events
 from forge_lsp.actions.drafting import drafting
 from forge_lsp.actions.engine import OWNER, Engine
 from forge_lsp.actions.looking import sayable
+from forge_lsp.actions.metering import MayGoOn, model_for_run
 from forge_lsp.actions.repair import Problems, Repair, tell_left
 from forge_lsp.errors import SandboxFailed
 from forge_lsp.events import RunFinished
@@ -23,6 +24,8 @@ class FixRequest:
     workspace: Workspace
     problems: Sequence[SandboxDiagnostic] = ()
     account: str = OWNER
+    may_go_on: MayGoOn | None = None
+    """Asks whether it may cost more than the settings allow; None: it may not."""
 
     @property
     def title(self) -> str:
@@ -55,7 +58,7 @@ async def fix(engine: Engine, request: FixRequest) -> Run:
 
 async def _carry_out(engine: Engine, request: FixRequest, run: Run) -> RunFinished | None:
     await run.append(events.Stage("Looking at the app..."))
-    model = await engine.model.get()
+    model = await model_for_run(engine, request.may_go_on)
     async with drafting(engine, run, request.workspace, request.account, looks_first=True) as work:
         sandbox = await work.applier.drained()
         found = work.applier.found_before

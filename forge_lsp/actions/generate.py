@@ -8,6 +8,7 @@ from forge_lsp.actions.context import Gathered, gather_for_edit, gather_for_new
 from forge_lsp.actions.drafting import drafting
 from forge_lsp.actions.drafts import Drafts
 from forge_lsp.actions.engine import Engine
+from forge_lsp.actions.metering import model_for_run
 from forge_lsp.actions.repair import mend_new
 from forge_lsp.actions.request import GenerateRequest
 from forge_lsp.actions.writing import Writing
@@ -39,7 +40,7 @@ async def generate(engine: Engine, request: GenerateRequest) -> Run:
 
 async def _carry_out(engine: Engine, request: GenerateRequest, run: Run) -> RunFinished | None:
     await run.append(events.Stage(_first_stage(engine)))
-    model = await engine.model.get()
+    model = await model_for_run(engine, request.may_go_on)
     if request.workspace is None:
         drafts = Drafts(run, request.source)
         done = await _write(engine, request, run, model, drafts)

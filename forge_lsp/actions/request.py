@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from forge_lsp.actions.metering import MayGoOn
 from forge_lsp.errors import InvalidRequest
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
@@ -37,6 +38,8 @@ class GenerateRequest:
     changes are only told."""
     account: str = "owner"
     project: str = ""
+    may_go_on: MayGoOn | None = None
+    """Asks whether it may cost more than the settings allow; None: it may not."""
 
     def check(self, max_prompt_bytes: int) -> None:
         """Raises `InvalidRequest` for a prompt that is empty or too long."""

@@ -138,6 +138,12 @@ class Client:
         answer = await self._ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params, PERSON_TIMEOUT_S)
         return answer.title if answer else None
 
+    async def may_go_on(self, spent_usd: float) -> bool:
+        """Whether the person lets a run go on that has cost so much."""
+        go_on = "Go on"
+        question = f"Forge: this run has cost ${spent_usd:.2f}. Go on?"
+        return await self.choose(question, [go_on, "Stop"]) == go_on
+
     async def configuration(self, uri: str | None) -> Mapping[str, Any]:
         """Its settings in the section `forge`; empty where it has none."""
         item = types.ConfigurationItem(scope_uri=uri, section="forge")

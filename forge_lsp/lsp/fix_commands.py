@@ -23,7 +23,8 @@ async def fix(session: Session, given: arguments.Fix, token: types.ProgressToken
     workspace = await session.workspace(given.text_document)
     problems = _problems(session, workspace, given)
     engine = await session.engine(workspace)
-    run = await start(engine, FixRequest(workspace, problems))
+    request = FixRequest(workspace, problems, may_go_on=session.client.may_go_on)
+    run = await start(engine, request)
     return session.follow(engine, run, token)
 
 

@@ -79,6 +79,7 @@ async def _write(
         conversation=workspace.project,
         workspace=workspace,
         project=workspace.project,
+        may_go_on=session.client.may_go_on,
     )
     return session.follow(engine, await start(engine, request), token)
 

@@ -10,6 +10,7 @@ import pytest
 from action_world import World, a_world, applied, ending, file, of, until
 from builders import FILES, Builders, plan
 from memory_workspace import MemoryWorkspace
+from msgspec.structs import replace as replace_struct
 
 from forge_lsp import events
 from forge_lsp.actions.apps import app_of, app_workspace, fork, new_app, rollback, write_files
@@ -28,6 +29,7 @@ from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Model
 from forge_lsp.ports.store import AppRecord
 from forge_lsp.runs import Run
+from forge_lsp.settings import BuildSettings, RunSettings
 
 HERO = ProjectPath.parse("src/Hero.tsx")
 
@@ -282,6 +284,39 @@ async def test_a_build_that_was_broken_off_is_gone_on_with_from_its_whole_files(
 async def test_what_is_no_build_is_not_gone_on_with(world: World) -> None:
     with pytest.raises(NotFound):
         await start(world, resumes="run_none")
+
+
+@pytest.mark.parametrize("answer", [True, False, None], ids=["go on", "stop", "nobody"])
+async def test_a_run_past_its_ceiling_asks_and_ends_unless_it_may_go_on(
+    world: World, model: Builders, answer: bool | None
+) -> None:
+    asked: list[float] = []
+
+    async def may_go_on(spent_usd: float) -> bool:
+        asked.append(spent_usd)
+        return bool(answer)
+
+    model.cost_usd = 1.0
+    settings = replace_struct(
+        world.engine.settings, runs=RunSettings(max_cost_usd=1.5), build=BuildSettings(width=1)
+    )
+    world = replace(world, engine=replace(world.engine, settings=settings))
+    request = BuildRequest(
+        "A page.", MemoryWorkspace({}), may_go_on=None if answer is None else may_go_on
+    )
+    said = await world.said(await build(world.engine, request))
+    if answer:
+        assert ending(said).outcome == "completed"
+        # Once past the ceiling, and once when as much again was spent.
+        assert len(asked) == 2
+        return
+    # Whoever said no is not asked again.
+    assert len(asked) == (0 if answer is None else 1)
+    assert ending(said).code == "files_missing"
+    assert "cost_ceiling" in {each.code for each in of(events.Problem, said)}
+    assert len(model.asked) == 2
+    assert written(said)["src/theme.ts"] == FILES["src/theme.ts"]
+    assert "src/Hero.tsx" not in written(said)
 
 
 async def an_app(world: World) -> tuple[AppRecord, list[events.Event], Run]:

@@ -13,6 +13,7 @@ from forge_lsp.actions.build.reviewing import review
 from forge_lsp.actions.context import gather_for_new
 from forge_lsp.actions.drafting import Drafting, drafting
 from forge_lsp.actions.engine import OWNER, Engine
+from forge_lsp.actions.metering import MayGoOn, model_for_run
 from forge_lsp.actions.repair import Repair, mend_new
 from forge_lsp.actions.request import GenerateRequest, check_prompt, title_of
 from forge_lsp.events import Asked, Planned, RunFinished
@@ -44,6 +45,8 @@ class BuildRequest:
     conversation: str | None = None
     resumes: str = ""
     """The run whose plan and whole files this one goes on from."""
+    may_go_on: MayGoOn | None = None
+    """Asks whether it may cost more than the settings allow; None: it may not."""
 
 
 async def build(engine: Engine, request: BuildRequest) -> Run:
@@ -86,7 +89,7 @@ class _Build:
     async def carry_out(self) -> RunFinished | None:
         """All of the steps; gives how it ends."""
         request, run = self._request, self._run
-        model = await self._engine.model.get()
+        model = await model_for_run(self._engine, request.may_go_on)
         for skill in request.augmenters:
             await run.append(events.AugmenterChanged(skill.alias, "queued"))
         async with drafting(
