@@ -1,7 +1,6 @@
 """Puts the parts together: the one place that names them all."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 
@@ -12,11 +11,9 @@ from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.ports.model import Model
 from forge_lsp.ports.sandbox import SandboxProvider
 from forge_lsp.ports.store import Store
-from forge_lsp.processes import is_alive
 from forge_lsp.runs import Runs
 from forge_lsp.settings import Places, Settings
-
-log = logging.getLogger(__name__)
+from forge_lsp.upkeep import Upkeep
 
 
 async def open_engine(settings: Settings, places: Places) -> Engine:
@@ -25,8 +22,10 @@ async def open_engine(settings: Settings, places: Places) -> Engine:
     Runs that a dead process left open are ended. Raises `StoreFailed`.
     """
     store = await _open_store(settings, places)
-    for run_id in await store.interrupt_orphans(is_alive):
-        log.info("run %s was interrupted when its process ended", run_id)
+    runs = Runs(store, coalesce_s=settings.runs.coalesce_s, max_active=settings.runs.max_active)
+    await runs.end_orphans()
+    upkeep = Upkeep(runs, store, settings.runs)
+    upkeep.start()
 
     async def open_the_model() -> Model:
         open_model = await asyncio.to_thread(_import_claude)
@@ -37,7 +36,6 @@ async def open_engine(settings: Settings, places: Places) -> Engine:
         provider = await asyncio.to_thread(import_provider)
         return provider(settings, places)
 
-    runs = Runs(store, coalesce_s=settings.runs.coalesce_s, max_active=settings.runs.max_active)
     sandboxes = Sandboxes(Late(open_the_provider))
     return Engine(
         settings=settings,
@@ -47,6 +45,7 @@ async def open_engine(settings: Settings, places: Places) -> Engine:
         model=Late(open_the_model),
         sandboxes=sandboxes,
         reviews=Reviews(store, runs, sandboxes, settings.review),
+        upkeep=upkeep,
     )
 
 

@@ -9,7 +9,11 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
+import msgspec
+
+from forge_lsp.elsewhere import Elsewhere, found_elsewhere
 from forge_lsp.errors import Conflict, ForgeError, NotFound, StoreFailed, TooManyRuns
 from forge_lsp.events import (
     Asked,
@@ -22,10 +26,10 @@ from forge_lsp.events import (
     RunFinished,
     RunStarted,
     TextDelta,
+    Usage,
 )
 from forge_lsp.journal import Journal
 from forge_lsp.ports.store import RunRecord, Store
-from forge_lsp.processes import this_process
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +40,8 @@ MAX_BACKLOG = 1000
 WOKEN_AT_ONCE = 32
 """Subscribers that an event wakes before the event loop's other work has its turn."""
 PAGE = 500
+WISHES_S = 5.0
+"""How often a process asks which of its runs others want cancelled, where it hears of nothing."""
 _REPLY = ""
 INTERNAL_ERROR = (
     "Something in forge-lsp broke; its log tells where. "
@@ -69,6 +75,7 @@ class Run:
         self._coalesce_s = coalesce_s
         self._next_seq = 1
         self._next_text = 0
+        self._tokens_used = 0
         self._held: dict[str, FileDelta | TextDelta] = {}
         """What waits for the next flush: the reply's text, and each file's body by its path."""
         self._flush_timer: asyncio.TimerHandle | None = None
@@ -116,6 +123,11 @@ class Run:
         """Whether nothing comes any more."""
         return self._finished.is_set()
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether its last word could not be recorded."""
+        return self._broken is not None
+
     def after(self, seq: int) -> Sequence[Recorded] | None:
         """Up to a page of what came after `seq`; None where memory doesn't reach back so far."""
         if self._broken:
@@ -135,17 +147,22 @@ class Run:
             self._waiting.pop(change, None)
 
     async def finish(self, last: RunFinished) -> None:
-        """Close what is open, then say the last word; for `Runs` alone."""
+        """Close what is open, then say the last word with what the run took; for `Runs` alone."""
         self.is_ending = True
         why = "the run was cancelled" if last.outcome == "cancelled" else "the run ended before it"
         try:
             for path in tuple(self._open_files):
                 await self.append(FileDropped(path, why))
-            await self.append(last)
+            await self.append(self._measured(last))
         except StoreFailed as error:
             self._broken = error
         self._finished.set()
         self._notify()
+
+    def _measured(self, last: RunFinished) -> RunFinished:
+        # A clock that was set back meanwhile is no reason for a negative time.
+        taken = max(0, _now() - self.record.started_at)
+        return msgspec.structs.replace(last, tokens_used=self._tokens_used, duration_ms=taken)
 
     async def _hold(self, of: str, delta: TextDelta | FileDelta) -> None:
         self._held[of] = delta
@@ -169,7 +186,9 @@ class Run:
             self._put(delta)
 
     def _put(self, event: Event) -> None:
-        recorded = Recorded(self._next_seq, time.time_ns() // 1_000_000, event)
+        if isinstance(event, Usage):
+            self._tokens_used += event.input_tokens + event.output_tokens
+        recorded = Recorded(self._next_seq, _now(), event)
         self._next_seq += 1
         self._journal.put(self.id, recorded, self._publish)
 
@@ -183,6 +202,11 @@ class Run:
         if self._waiting:
             waiting, self._waiting = list(self._waiting), {}
             _wake(waiting)
+
+
+def _now() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
 def _wake(waiting: Sequence["asyncio.Future[None]"]) -> None:
@@ -204,6 +228,9 @@ class Runs:
         self._max_active = max_active
         self._live: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._heeding: asyncio.Task[None] | None = None
+        self._lost: set[str] = set()
+        """Runs that ended here without their last word, because their journal has a gap."""
 
     async def start(
         self,
@@ -226,8 +253,8 @@ class Runs:
             kind=kind,
             title=title,
             project=project,
-            owner=this_process(),
-            started_at=time.time_ns() // 1_000_000,
+            owner=self._store.owner,
+            started_at=_now(),
             account=account,
         )
         run = Run(record, self._journal, self._coalesce_s)
@@ -241,6 +268,8 @@ class Runs:
             raise
         task = asyncio.create_task(self._carry_out(run, work), name=f"{kind} {run.id}")
         self._tasks[run.id] = task
+        if self._heeding is None:
+            self._heeding = asyncio.create_task(self._heed_wishes(), name="wishes to cancel")
         # A task that is cancelled before its first step never says its last word.
         await asyncio.sleep(0)
         return run
@@ -273,45 +302,50 @@ class Runs:
     async def cancel(self, run_id: str) -> None:
         """End a run; every way of cancelling comes here, and cancelling twice is once.
 
-        Raises `NotFound` for an unknown run, `Conflict` for one that has ended.
+        One in another process is ended by that, within about a second. Raises `NotFound` for an
+        unknown run, `Conflict` for one that has ended.
         """
-        if run_id not in self._tasks:
-            await self.record(run_id)
+        if run_id in self._tasks:
+            self._cut_off(run_id, CANCELLED)
+            return
+        record = await self.record(run_id)
+        if record.ended_at is None and not await self._store.living([record.owner]):
+            await self._store.interrupt_orphans()
+            record = await self.record(run_id)
+        if record.ended_at is not None:
             raise Conflict(f"The run {run_id} has ended already.")
-        self._cut_off(run_id, CANCELLED)
+        await self._store.ask_to_cancel(run_id)
 
     async def subscribe(self, run_id: str, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """Every event after `after`, in order, first those recorded, then live to the last.
 
-        Raises `NotFound` for an unknown run, `StoreFailed` when its journal can't be read or
-        could not be written. A slow reader costs no memory: it is only a position.
+        So are those of a run in another process. Raises `NotFound` for an unknown run, `Gone`
+        for events that are kept no longer, `StoreFailed` when its journal can't be read or could
+        not be written. A slow reader costs no memory: it is only a position.
         """
-        run = self._live.get(run_id)
-        if run is None:
-            await self.record(run_id)
-        else:
-            run.listeners += 1
-        try:
+        async with self._source(run_id) as run:
             while True:
-                page = run.after(after) if run else None
+                page = run.after(after)
                 if page is None:
                     page = await self._store.events(run_id, after, PAGE)
                 for recorded in page:
                     after = recorded.seq
                     if isinstance(recorded.event, RunFinished):
-                        if run is not None:
-                            # Who has heard the last word may start another run in its place.
-                            await run.finished()
+                        # Who has heard the last word may start another run in its place.
+                        await run.finished()
                         yield recorded
                         return
                     yield recorded
                 if not page:
-                    if run is None or run.is_finished:
+                    if run.is_finished:
                         return
                     await run.changed()
-        finally:
-            if run:
-                run.listeners -= 1
+
+    async def end_orphans(self) -> None:
+        """End the runs whose process has died, and those here that lost their journal."""
+        for run_id in await self._store.interrupt_orphans(self._lost):
+            self._lost.discard(run_id)
+            log.info("run %s was interrupted: nobody went on with it", run_id)
 
     async def close(self, last: RunFinished = CANCELLED) -> None:
         """End every run with `last` as its last word, wait for it, and commit what is queued.
@@ -323,7 +357,43 @@ class Runs:
             self._cut_off(run_id, last)
         if tasks:
             await asyncio.wait(tasks)
+        if self._heeding is not None:
+            self._heeding.cancel()
+            await asyncio.wait([self._heeding])
         await self._journal.close()
+
+    @asynccontextmanager
+    async def _source(self, run_id: str) -> "AsyncGenerator[Run | Elsewhere]":
+        run = self._live.get(run_id)
+        if run is None:
+            async with found_elsewhere(self._store, run_id) as elsewhere:
+                yield elsewhere
+            return
+        run.listeners += 1
+        try:
+            yield run
+        finally:
+            run.listeners -= 1
+
+    async def _heed_wishes(self) -> None:
+        """Cancel the runs that other processes asked to, as long as there are any here."""
+        try:
+            with self._store.watch_cancels() as watch:
+                while self._tasks:
+                    await watch.changed(WISHES_S)
+                    await self._cut_off_unwanted()
+        finally:
+            self._heeding = None
+
+    async def _cut_off_unwanted(self) -> None:
+        try:
+            asked = await self._store.cancels_asked()
+        except StoreFailed as error:
+            log.warning("what others want cancelled is not known: %s", error.message)
+            return
+        for run_id in asked:
+            if run_id in self._tasks:
+                self._cut_off(run_id, CANCELLED)
 
     def _cut_off(self, run_id: str, last: RunFinished) -> None:
         run, task = self._live[run_id], self._tasks[run_id]
@@ -346,5 +416,7 @@ class Runs:
             log.exception("run %s failed", run.id)
             last = RunFinished("failed", "internal_error", INTERNAL_ERROR)
         await run.finish(last)
+        if run.is_broken:
+            self._lost.add(run.id)
         del self._live[run.id]
         del self._tasks[run.id]

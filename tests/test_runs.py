@@ -1,9 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from gated_store import GatedStore, open_gated_store
 from hypothesis import HealthCheck, given
@@ -24,6 +26,7 @@ from forge_lsp.events import (
     RunStarted,
     Stage,
     TextDelta,
+    Usage,
 )
 from forge_lsp.ports.store import RunRecord
 from forge_lsp.processes import this_process
@@ -60,7 +63,17 @@ async def read(runs: Runs, run_id: str, after: int = 0) -> list[Recorded]:
 
 
 async def said(runs: Runs, run_id: str) -> list[Event]:
-    return [recorded.event for recorded in await read(runs, run_id)]
+    return told(await read(runs, run_id))
+
+
+def told(recorded: Iterable[Recorded]) -> list[Event]:
+    """The events, the last word without what the run took."""
+    return [
+        msgspec.structs.replace(each.event, tokens_used=0, duration_ms=0)
+        if isinstance(each.event, RunFinished)
+        else each.event
+        for each in recorded
+    ]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -105,7 +118,7 @@ async def test_a_run_is_told_from_its_start_to_its_end(runs: Runs, store: GatedS
     run = await start(runs, saying(Stage("one"), Stage("two")))
     expected = [RunStarted("generate", "A page"), Stage("one"), Stage("two")]
     recorded = await read(runs, run.id)
-    assert [each.event for each in recorded] == [*expected, RunFinished("completed")]
+    assert told(recorded) == [*expected, RunFinished("completed")]
     assert [each.seq for each in recorded] == [1, 2, 3, 4]
     await run.finished()
     record = await runs.record(run.id)
@@ -123,6 +136,19 @@ async def test_a_run_may_end_as_it_says_itself(runs: Runs) -> None:
     assert (await said(runs, run.id))[-1] == last
 
 
+async def test_the_last_word_tells_what_the_run_took(runs: Runs) -> None:
+    waiting = Waiting(Usage("m", 10, 3), Usage("n", 200, 40, cache_read_tokens=7))
+    run = await start(runs, waiting)
+    await waiting.begun.wait()
+    took = 5
+    await until(lambda: time.time() * 1000 > run.record.started_at + took)
+    await runs.cancel(run.id)
+    last = (await read(runs, run.id))[-1]
+    assert isinstance(last.event, RunFinished)
+    assert (last.event.outcome, last.event.tokens_used) == ("cancelled", 253)
+    assert took <= last.event.duration_ms <= last.at - run.record.started_at
+
+
 async def test_an_event_is_shown_only_once_it_is_committed(runs: Runs, store: GatedStore) -> None:
     waiting = Waiting()
     run = await start(runs, waiting)
@@ -131,7 +157,7 @@ async def test_an_event_is_shown_only_once_it_is_committed(runs: Runs, store: Ga
     async def watch() -> None:
         async with aclosing(runs.subscribe(run.id)) as events:
             async for recorded in events:
-                seen.append(recorded.event)  # noqa: PERF401 - seen one by one.
+                seen.extend(told([recorded]))
 
     watching = asyncio.create_task(watch())
     await until(lambda: len(seen) == 1)
@@ -273,7 +299,7 @@ async def test_more_subscribers_than_are_woken_at_once_all_hear_all(runs: Runs) 
     await until(lambda: len(run._waiting) == many)
     waiting.go_on.set()
     found = await asyncio.gather(*readers)
-    assert [each.event for each in found[0]][1:] == [Stage("gone on"), RunFinished("completed")]
+    assert told(found[0])[1:] == [Stage("gone on"), RunFinished("completed")]
     assert all(each == found[0] for each in found)
 
 
@@ -614,8 +640,8 @@ async def test_closing_cancels_every_run_and_waits_for_its_last_word(
         await runs.close()
     assert runs.under_way == 0
     for run, reader in zip(started, reading, strict=True):
-        assert (await reader)[-1].event == CANCELLED
-        assert (await store.events(run.id, 0, 10))[-1].event == CANCELLED
+        assert told(await reader)[-1] == CANCELLED
+        assert told(await store.events(run.id, 0, 10))[-1] == CANCELLED
 
 
 async def test_closing_may_interrupt_runs_and_keeps_what_they_finished(
@@ -627,8 +653,7 @@ async def test_closing_may_interrupt_runs_and_keeps_what_they_finished(
     await waiting.begun.wait()
     async with asyncio.timeout(WAIT_S):
         await runs.close(INTERRUPTED)
-    told = [each.event for each in await store.events(run.id, 0, 10)]
-    assert told[2:] == [
+    assert told(await store.events(run.id, 0, 10))[2:] == [
         whole,
         FileStarted("b.ts", "create"),
         FileDropped("b.ts", "the run ended before it"),
@@ -645,7 +670,7 @@ async def test_a_run_that_is_being_cancelled_is_not_called_interrupted(
     await runs.cancel(run.id)
     async with asyncio.timeout(WAIT_S):
         await runs.close(INTERRUPTED)
-    assert (await store.events(run.id, 0, 10))[-1].event == CANCELLED
+    assert told(await store.events(run.id, 0, 10))[-1] == CANCELLED
 
 
 # What is known of runs

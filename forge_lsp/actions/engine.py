@@ -9,6 +9,7 @@ from forge_lsp.ports.model import Model
 from forge_lsp.ports.store import Store
 from forge_lsp.runs import Runs
 from forge_lsp.settings import Places, Settings
+from forge_lsp.upkeep import Upkeep
 
 OWNER = "owner"
 """The account of the person whose machine this is."""
@@ -25,9 +26,13 @@ class Engine:
     model: Late[Model]
     sandboxes: Sandboxes
     reviews: Reviews
+    upkeep: Upkeep | None = None
+    """None in an engine that does without."""
 
     async def close(self) -> None:
         """End the runs, then the sandboxes, then close what they wrote to."""
+        if self.upkeep is not None:
+            await self.upkeep.close()
         await self.runs.close()
         await self.sandboxes.close()
         if self.model.opened is not None:

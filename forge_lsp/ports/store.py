@@ -1,6 +1,7 @@
 """What outlives the process; `store` implements it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -8,6 +9,11 @@ from forge_lsp.changes.sets import ChangeSet
 from forge_lsp.events import Outcome, Recorded
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
+
+
+JournalState = Literal["whole", "compacted", "removed"]
+REMOVED = "The events of the run {} are kept no longer."
+"""What whoever asks for them is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,7 @@ class RunRecord:
     title: str
     project: str
     owner: str
-    """The process that runs it: see `Store.interrupt_orphans`."""
+    """Who runs it: `Store.owner` of the store through which it was begun."""
     started_at: int
     """Milliseconds since the epoch, as every time here."""
     ended_at: int | None = None
@@ -29,6 +35,12 @@ class RunRecord:
     output_tokens: int = 0
     cost_usd: float | None = None
     account: str = "owner"
+    cancel_asked_at: int | None = None
+    """When another process asked its owner to end it."""
+    journal: JournalState = "whole"
+    """What `Store.tidy` has made of its events."""
+    journal_bytes: int = 0
+    """The size of its events as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +144,25 @@ class SkillRecord:
     tags: tuple[str, ...] = ()
 
 
+class Watch(Protocol):
+    """Hears of what others commit, from when on it was opened."""
+
+    async def changed(self, timeout_s: float) -> None:
+        """Wait until there may be something new since the last call, or for so long."""
+        ...
+
+
 class Store(Protocol):
     """What outlives the process. Every method raises `StoreFailed` when the database won't."""
+
+    @property
+    def owner(self) -> str:
+        """Names who has opened this store, so that others can ask whether they still live."""
+        ...
+
+    async def living(self, owners: Collection[str]) -> Collection[str]:
+        """Those of the owners who still live."""
+        ...
 
     async def create_run(self, run: RunRecord) -> None: ...
 
@@ -145,7 +174,15 @@ class Store(Protocol):
         ...
 
     async def events(self, run_id: str, after: int, limit: int) -> Sequence[Recorded]:
-        """Up to `limit` events of the run with `seq > after`, in order."""
+        """Up to `limit` events of the run with `seq > after`, in order.
+
+        Raises `Gone` where what comes right after `after` is kept no longer, or was joined with
+        what comes before it.
+        """
+        ...
+
+    def watch_run(self, run_id: str) -> AbstractContextManager[Watch]:
+        """Hears of events that others append to the run."""
         ...
 
     async def run(self, run_id: str) -> RunRecord | None: ...
@@ -154,8 +191,33 @@ class Store(Protocol):
         """The newest first."""
         ...
 
-    async def interrupt_orphans(self, is_alive: Callable[[str], bool]) -> Sequence[str]:
-        """End (failed, code `interrupted`) each open run whose owner `is_alive` denies."""
+    async def ask_to_cancel(self, run_id: str) -> None:
+        """Ask the owner of an open run to cancel it."""
+        ...
+
+    async def cancels_asked(self) -> Sequence[str]:
+        """The open runs of this store's owner that somebody asked to cancel."""
+        ...
+
+    def watch_cancels(self) -> AbstractContextManager[Watch]:
+        """Hears that this store's owner was asked to cancel a run."""
+        ...
+
+    async def interrupt_orphans(self, lost: Collection[str] = ()) -> Sequence[str]:
+        """End (failed, code `interrupted`) each open run whose owner is dead; gives their ids.
+
+        So are those that are `lost`: their living owner can't go on with them.
+        """
+        ...
+
+    async def tidy(self, *, keep_days: float, keep_mb: float, compact_after_h: float) -> None:
+        """Make the journals of ended runs smaller, a little at a time; the runs stay listed.
+
+        Removes the events of those that ended longer ago than `keep_days`, and of the oldest as
+        long as all take more than `keep_mb`. Of those that ended longer ago than
+        `compact_after_h` it joins the pieces of text and drops those of files, whose wholes are
+        there too.
+        """
         ...
 
     async def save_change_set(self, change_set: ChangeSet) -> None:

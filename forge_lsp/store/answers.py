@@ -13,12 +13,14 @@ _answers = schema.answers.c
 def claim(connection: Connection, wanted: AnswerRecord, since: int) -> AnswerRecord | None:
     """Keep the claim, or give the one that is there; forget those from before `since`."""
     connection.execute(delete(schema.answers).where(_answers.claimed_at < since))
-    written = connection.execute(engine.insert_new(connection, schema.answers), asdict(wanted))
-    if written.rowcount == 1:
-        return None
+    keeping = engine.insert_new(connection, schema.answers).returning(_answers.key)
     there = and_(_answers.account == wanted.account, _answers.key == wanted.key)
-    row = connection.execute(select(schema.answers).where(there)).mappings().one()
-    return AnswerRecord(**row)
+    while connection.execute(keeping, asdict(wanted)).one_or_none() is None:
+        row = connection.execute(select(schema.answers).where(there)).mappings().one_or_none()
+        # Whoever claimed it may have dropped it in between.
+        if row is not None:
+            return AnswerRecord(**row)
+    return None
 
 
 def save(connection: Connection, answer: AnswerRecord) -> None:

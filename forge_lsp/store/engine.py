@@ -16,8 +16,22 @@ from forge_lsp.settings import Places
 BUSY_TIMEOUT_S = 10.0
 """How long SQLite waits for another process's transaction; `?timeout=` in the URL overrides it."""
 _RETRY_S = 0.02
+_CONNECTIONS = 6
+"""To PostgreSQL, kept open: one writes, four read, one listens."""
+_POSTGRESQL = ("postgresql+psycopg", "postgresql", "postgres")
+_PATIENCE = {
+    "application_name": "forge-lsp",
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""How long PostgreSQL may be silent, in seconds, the last in milliseconds; what the URL says goes
+before it. Without these a server whose machine is gone is waited for by the quarter of an hour."""
 _SCHEMA_LOCK = 0x666F726765
 """The key of PostgreSQL's advisory lock: "forge" in ASCII."""
+_TIDYING_LOCK = _SCHEMA_LOCK + 1
 
 
 def default_url(places: Places) -> str:
@@ -30,8 +44,12 @@ def default_url(places: Places) -> str:
 
 
 def parse_url(url: str) -> URL:
-    """The database's URL, with the driver that fits and SQLite's timeout filled in."""
+    """The database's URL, with the driver that fits and what bounds our patience filled in."""
     parsed = make_url(url)
+    if parsed.drivername in _POSTGRESQL:
+        return parsed.set(drivername="postgresql+psycopg").update_query_dict(
+            {**_PATIENCE, **parsed.query}
+        )
     if parsed.get_backend_name() != "sqlite":
         return parsed
     if not parsed.database or ":memory:" in parsed.database or "uri" in parsed.query or parsed.host:
@@ -47,7 +65,12 @@ def parse_url(url: str) -> URL:
 def make_engine(url: URL) -> Engine:
     """An engine whose connections are set up; a missing SQLite file is made, mode 0600."""
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, hide_parameters=True)
+        # A connection that was cut off meanwhile is found out before it is used.
+        engine = create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, pool_size=_CONNECTIONS
+        )
+        event.listen(engine, "connect", _replace_nul)
+        return engine
     _make_file(Path(url.database or ""))
     # The driver then begins each transaction at its first INSERT, UPDATE or DELETE and takes
     # the write lock at once: a lock that is only upgraded later can't be waited for.
@@ -70,6 +93,14 @@ def lock_schema(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
 
 
+def lock_tidying(connection: Connection) -> None:
+    """Keep every other process from tidying up until the transaction ends."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TIDYING_LOCK})")
+
+
 def insert_new(connection: Connection, table: Table) -> Any:
     """An INSERT that passes over rows which are there already."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
@@ -88,6 +119,17 @@ def _set_up(connection: Any, _record: object) -> None:
     # only a crash of the whole machine can take the last commits, and never harms the file.
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
+
+
+def _replace_nul(connection: Any, _record: object) -> None:
+    """PostgreSQL's texts can't hold U+0000, which JSON escapes and nothing else of ours does."""
+    from psycopg.types.string import StrDumper
+
+    class WithoutNul(StrDumper):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\ufffd"))
+
+    connection.adapters.register_dumper(str, WithoutNul)
 
 
 def _use_write_ahead_log(engine: Engine, timeout_s: float) -> None:

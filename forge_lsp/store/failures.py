@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from msgspec import MsgspecError
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from forge_lsp.errors import PathRefused, StoreFailed
 
@@ -32,6 +32,7 @@ _UNREADABLE = (
     "holds something that this version of forge-lsp can't take",
     "Update forge-lsp, then try again.",
 )
+_FAILED = ("failed", "Try again; if it fails again, restart forge-lsp.")
 _UNREACHABLE = (
     "can't be reached",
     "Check FORGE_DATABASE_URL, that its driver is installed and its server runs.",
@@ -49,6 +50,33 @@ _BY_SQLITE_CODE = {
     sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
 """By the primary result code: the lower 8 bits of what SQLite says."""
+
+_READ_ONLY = (
+    "takes no changes: it is read-only, or its user may not write there",
+    "Name a database in FORGE_DATABASE_URL that may be written, with a user who may.",
+)
+_SHUT = (
+    "lets nobody in with what FORGE_DATABASE_URL says",
+    "Check the user, the password and the database's name there.",
+)
+_CROWDED = ("takes no more connections", "Wait a minute, or raise its max_connections.")
+
+_BY_SQLSTATE = {
+    "08": _UNREACHABLE,
+    "22": _UNREADABLE,
+    "23": _UNFITTING,
+    "25006": _READ_ONLY,
+    "28": _SHUT,
+    "3D": _SHUT,
+    "42501": _READ_ONLY,
+    "53100": _FULL,
+    "53300": _CROWDED,
+    "57P": _UNREACHABLE,
+    "58": _BROKEN_DISK,
+    "XX001": _DAMAGED,
+    "XX002": _DAMAGED,
+}
+"""By what PostgreSQL's five-character code begins with."""
 
 _BY_ERRNO = {
     errno.ENOSPC: _FULL,
@@ -92,8 +120,19 @@ def _what_happened(error: Exception) -> tuple[str, str]:
         code = getattr(error.orig, "sqlite_errorcode", None)
         if code is not None:
             return _BY_SQLITE_CODE.get(code & 0xFF, ("refused what was asked of it", ""))
+        if isinstance(error, DataError):
+            return _UNREADABLE
+        return _of_sqlstate(getattr(error.orig, "sqlstate", None))
     if isinstance(error, OSError):
         return _BY_ERRNO.get(error.errno or 0, _UNREACHABLE)
     if isinstance(error, ImportError | ArgumentError):
         return _UNREACHABLE
-    return ("failed", "Try again; if it fails again, restart forge-lsp.")
+    return _FAILED
+
+
+def _of_sqlstate(code: str | None) -> tuple[str, str]:
+    # A server that isn't there has no code to say so with.
+    if code is None:
+        return _UNREACHABLE
+    found = (told for start, told in _BY_SQLSTATE.items() if code.startswith(start))
+    return next(found, _FAILED)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -19,10 +20,10 @@ from sqlalchemy import (
 )
 
 from forge_lsp import events
-from forge_lsp.errors import StoreFailed
-from forge_lsp.events import Event, Recorded, RunFinished, Usage
-from forge_lsp.ports.store import JournalEntry, RunRecord
-from forge_lsp.store import schema
+from forge_lsp.errors import Gone, StoreFailed
+from forge_lsp.events import Event, Recorded, RunFinished, TextDelta, Usage
+from forge_lsp.ports.store import REMOVED, JournalEntry, RunRecord
+from forge_lsp.store import notices, schema
 
 _INTERRUPTED = RunFinished(
     "failed",
@@ -48,6 +49,7 @@ _advance_run = (
         cost_usd=func.coalesce(_runs.cost_usd + _cost, _cost, _runs.cost_usd),
         ended_at=func.coalesce(bindparam("ended", type_=BigInteger), _runs.ended_at),
         outcome=func.coalesce(bindparam("said", type_=String), _runs.outcome),
+        journal_bytes=_runs.journal_bytes + bindparam("bytes"),
     )
 )
 _close_run = (
@@ -57,6 +59,7 @@ _close_run = (
         last_seq=_runs.last_seq + 1,
         ended_at=bindparam("at", type_=BigInteger),
         outcome=_INTERRUPTED.outcome,
+        journal_bytes=_runs.journal_bytes + bindparam("bytes"),
     )
 )
 _page = (
@@ -65,8 +68,19 @@ _page = (
     .order_by(_events.seq)
     .limit(bindparam("most"))
 )
+_last_before = select(func.max(_events.seq)).where(
+    _events.run_id == bindparam("run"), _events.seq <= bindparam("after")
+)
 _run_by_id = select(schema.runs).where(_runs.id == bindparam("run"))
 _open_runs = select(schema.runs).where(_runs.ended_at.is_(None))
+_ask_to_cancel = (
+    update(schema.runs)
+    .where(_runs.id == bindparam("run"), _runs.ended_at.is_(None))
+    .values(cancel_asked_at=func.coalesce(_runs.cancel_asked_at, bindparam("at")))
+)
+_cancels_asked = select(_runs.id).where(
+    _runs.owner == bindparam("of"), _runs.ended_at.is_(None), _runs.cancel_asked_at.is_not(None)
+)
 _owners_of_open_runs = select(_runs.owner).where(
     _runs.account == bindparam("of"), _runs.ended_at.is_(None)
 )
@@ -90,18 +104,32 @@ def append(connection: Connection, entries: Sequence[JournalEntry]) -> None:
     advances: dict[str, dict[str, Any]] = {}
     for entry in entries:
         recorded = entry.recorded
-        rows.append(_event_row(entry.run_id, recorded))
+        row = event_row(entry.run_id, recorded)
+        rows.append(row)
         advance = advances.setdefault(entry.run_id, _advance(entry.run_id, recorded.seq - 1))
         if recorded.seq != advance["last"] + 1:
             raise StoreFailed("A run's events came in the wrong order, and none was recorded.")
         advance["last"] = recorded.seq
+        advance["bytes"] += size(row["payload"])
         _account(advance, recorded.at, recorded.event)
+    # The records come first, and in one order: whoever else goes on with one of these runs waits
+    # there for its turn, and is then refused.
+    connection.execute(_advance_run, [advances[run_id] for run_id in sorted(advances)])
     connection.execute(_insert_event, rows)
-    connection.execute(_advance_run, list(advances.values()))
+    notices.send(connection, notices.RUNS, advances)
 
 
 def events_after(connection: Connection, run_id: str, after: int, limit: int) -> Sequence[Recorded]:
-    """Up to `limit` events of the run with `seq > after`, in order."""
+    """Up to `limit` events of the run with `seq > after`, in order; raises `Gone`."""
+    page = events_past(connection, run_id, after, limit)
+    # Only what was tidied up has gaps.
+    if page and page[0].seq > after + 1:
+        _check_gap(connection, run_id, after, page[0])
+    return page
+
+
+def events_past(connection: Connection, run_id: str, after: int, limit: int) -> Sequence[Recorded]:
+    """The same of a journal whatever was tidied up in it."""
     found = connection.execute(_page, {"run": run_id, "after": after, "most": limit})
     return [Recorded(seq, at, events.decode(payload)) for seq, at, payload in found.all()]
 
@@ -136,20 +164,59 @@ def model_tokens(connection: Connection, account: str, since: int) -> int:
     return int(connection.scalars(_model_tokens, {"of": account, "since": since}).one())
 
 
-def interrupt(connection: Connection, orphans: Sequence[RunRecord]) -> Sequence[str]:
-    """End these runs as failed; gives the ids of those that hadn't gone on or ended meanwhile."""
-    at = time.time_ns() // 1_000_000
-    ended: list[str] = []
-    for run in orphans:
-        place = {"run": run.id, "before": run.last_seq, "at": at}
-        if connection.execute(_close_run, place).rowcount == 1:
-            recorded = Recorded(run.last_seq + 1, at, _INTERRUPTED)
-            connection.execute(_insert_event, _event_row(run.id, recorded))
-            ended.append(run.id)
-    return ended
+def ask_to_cancel(connection: Connection, run_id: str) -> None:
+    """Note that an open run is to be cancelled, and tell its owner."""
+    connection.execute(_ask_to_cancel, {"run": run_id, "at": now()})
+    notices.send(connection, notices.CANCELS, [run_id])
 
 
-def _event_row(run_id: str, recorded: Recorded) -> dict[str, Any]:
+def cancels_asked(connection: Connection, owner: str) -> Sequence[str]:
+    """The owner's open runs that are to be cancelled."""
+    return connection.scalars(_cancels_asked, {"of": owner}).all()
+
+
+def interrupt(connection: Connection, orphan: RunRecord) -> bool:
+    """End the run as failed; False where it has gone on or ended meanwhile."""
+    at = now()
+    last = msgspec.structs.replace(
+        _INTERRUPTED,
+        tokens_used=orphan.input_tokens + orphan.output_tokens,
+        duration_ms=max(0, at - orphan.started_at),
+    )
+    row = event_row(orphan.id, Recorded(orphan.last_seq + 1, at, last))
+    place = {"run": orphan.id, "before": orphan.last_seq, "at": at, "bytes": size(row["payload"])}
+    if connection.execute(_close_run, place).rowcount == 0:
+        return False
+    connection.execute(_insert_event, row)
+    notices.send(connection, notices.RUNS, [orphan.id])
+    return True
+
+
+def size(payload: str) -> int:
+    """How much an event's JSON counts in `RunRecord.journal_bytes`."""
+    return len(payload.encode())
+
+
+def _check_gap(connection: Connection, run_id: str, after: int, following: Recorded) -> None:
+    """Raises `Gone` where events are missing between `after` and the one that follows it."""
+    run = one_run(connection, run_id)
+    if run is not None and run.journal == "removed":
+        raise Gone(REMOVED.format(run_id))
+    before = connection.scalar(_last_before, {"run": run_id, "after": after}) or 0
+    if isinstance(following.event, TextDelta) and before < after:
+        raise Gone(
+            f"The text of the run {run_id} was joined since you last read it.",
+            remedy="Read its events from the start.",
+        )
+
+
+def now() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def event_row(run_id: str, recorded: Recorded) -> dict[str, Any]:
+    """An event as its row."""
     payload = events.encode(recorded.event).decode()
     return {"run_id": run_id, "seq": recorded.seq, "at": recorded.at, "payload": payload}
 
@@ -161,6 +228,7 @@ def _advance(run_id: str, before: int) -> dict[str, Any]:
         "last": before,
         "input": 0,
         "output": 0,
+        "bytes": 0,
         "cost": None,
         "ended": None,
         "said": None,

@@ -12,9 +12,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
+_IS_OPEN = text("ended_at IS NULL")
 
 runs = Table(
     "runs",
@@ -32,9 +34,14 @@ runs = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("cost_usd", Double),
     Column("account", String, nullable=False),
+    Column("cancel_asked_at", BigInteger),
+    Column("journal", String, nullable=False),
+    Column("journal_bytes", BigInteger, nullable=False),
     Index("runs_by_time", "started_at"),
     Index("runs_by_project", "project", "started_at"),
     Index("runs_by_account", "account", "started_at"),
+    Index("runs_open", "account", "owner", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    Index("runs_by_end", "ended_at"),
 )
 """Its columns are the fields of `ports.store.RunRecord`."""
 
@@ -47,6 +54,16 @@ events = Table(
     Column("payload", Text, nullable=False),
 )
 """The journals; `payload` is the JSON of `events.encode`."""
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("lock_key", BigInteger, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+)
+"""Who has the database open, on PostgreSQL alone: see `store.servers`. `heartbeat_at` is in
+milliseconds of the database's own clock."""
 
 blobs = Table(
     "blobs",

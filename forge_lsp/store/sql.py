@@ -5,15 +5,13 @@ statement, as asynchronous drivers take it, costs more than the statement.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine
 
 from forge_lsp.changes.sets import ChangeSet
-from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
@@ -34,19 +32,43 @@ from forge_lsp.store import (
     conversations,
     journals,
     migrations,
+    retention,
 )
 from forge_lsp.store.engine import default_url, lock_schema, make_engine, parse_url, prepare
 from forge_lsp.store.failures import explained
+from forge_lsp.store.local import LocalPeers
+from forge_lsp.store.retention import Place
+from forge_lsp.store.servers import Servers
+from forge_lsp.store.threads import Threads
+from forge_lsp.store.watching import CANCELS, Watch, Watches
 
 __all__ = ["SqlStore", "default_url", "open_store"]
-
-log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_READERS = 4
-"""Reads that are under way at once; more wait for their turn."""
+
+class Peers(Protocol):
+    """Those who share the database: where they differ between databases."""
+
+    owner: str
+    watches: Watches
+
+    def open(self) -> None:
+        """Be known to the others; blocks."""
+        ...
+
+    def watch(self) -> None:
+        """Somebody is about to wait for news."""
+        ...
+
+    def living(self, connection: Connection, owners: Collection[str], /) -> set[str]:
+        """Those of the owners who still live."""
+        ...
+
+    def close(self) -> None:
+        """Leave the others; blocks."""
+        ...
 
 
 async def open_store(url: str) -> "SqlStore":
@@ -60,7 +82,13 @@ async def open_store(url: str) -> "SqlStore":
     place = _shown(parsed)
     with explained(place):
         engine = await asyncio.to_thread(_prepared, parsed)
-    return SqlStore(engine, place)
+    store = SqlStore(engine, place)
+    try:
+        await store.enter()
+    except BaseException:
+        await store.close()
+        raise
+    return store
 
 
 class SqlStore:
@@ -76,9 +104,23 @@ class SqlStore:
     def __init__(self, engine: Engine, place: str) -> None:
         self._engine = engine
         self._place = place
-        self._writer = ThreadPoolExecutor(1, "database writer")
-        self._readers = ThreadPoolExecutor(_READERS, "database reader")
-        self._is_closed = False
+        self._threads = Threads(place)
+        is_local = engine.dialect.name == "sqlite"
+        self._peers: Peers = LocalPeers(engine) if is_local else Servers(engine)
+
+    async def enter(self) -> None:
+        """Be known to those who share the database; for `open_store` alone."""
+        with explained(self._place):
+            await asyncio.to_thread(self._peers.open)
+
+    @property
+    def owner(self) -> str:
+        """This process on SQLite, this server on PostgreSQL."""
+        return self._peers.owner
+
+    async def living(self, owners: Collection[str]) -> Collection[str]:
+        """Those of the owners who still live."""
+        return await self._read(self._peers.living, owners)
 
     async def create_run(self, run: RunRecord) -> None:
         """Write the record of a new run."""
@@ -101,11 +143,40 @@ class SqlStore:
         """The newest runs first, of one project or of all."""
         return await self._read(journals.newest_runs, limit, project)
 
-    async def interrupt_orphans(self, is_alive: Callable[[str], bool]) -> Sequence[str]:
-        """End each open run whose owner `is_alive` denies; gives their ids."""
+    def watch_run(self, run_id: str) -> AbstractContextManager[Watch]:
+        """Hears of events that others append to the run."""
+        self._peers.watch()
+        return self._peers.watches.open(run_id)
+
+    async def ask_to_cancel(self, run_id: str) -> None:
+        """Ask the owner of an open run to cancel it."""
+        await self._write(journals.ask_to_cancel, run_id)
+
+    async def cancels_asked(self) -> Sequence[str]:
+        """The open runs of this owner that somebody asked to cancel."""
+        return await self._read(journals.cancels_asked, self.owner)
+
+    def watch_cancels(self) -> AbstractContextManager[Watch]:
+        """Hears that this owner was asked to cancel a run."""
+        self._peers.watch()
+        return self._peers.watches.open(CANCELS)
+
+    async def interrupt_orphans(self, lost: Collection[str] = ()) -> Sequence[str]:
+        """End each open run whose owner is dead or that is `lost`; gives their ids."""
         open_runs = await self._read(journals.open_runs)
-        orphans = [run for run in open_runs if not is_alive(run.owner)]
-        return await self._write(journals.interrupt, orphans) if orphans else []
+        living = await self.living({run.owner for run in open_runs}) if open_runs else ()
+        orphans = [run for run in open_runs if run.owner not in living or run.id in lost]
+        return [run.id for run in orphans if await self._write(journals.interrupt, run)]
+
+    async def tidy(self, *, keep_days: float, keep_mb: float, compact_after_h: float) -> None:
+        """Make the journals of ended runs smaller, one short transaction after another."""
+        for run_id in await self._read(retention.outdated, keep_days, keep_mb):
+            while await self._write(retention.remove_some, run_id):
+                pass
+        for run_id in await self._read(retention.loose, compact_after_h):
+            place: Place | None = Place()
+            while place is not None:
+                place = await self._write(retention.join_some, run_id, place)
 
     async def save_change_set(self, change_set: ChangeSet) -> None:
         """Write it in place of what was kept under its id."""
@@ -214,7 +285,7 @@ class SqlStore:
 
     async def close(self) -> None:
         """Finish what is under way, then close every connection; what comes later is refused."""
-        self._is_closed = True
+        self._threads.refuse()
         await asyncio.to_thread(self._end)
 
     async def _write(
@@ -227,7 +298,7 @@ class SqlStore:
             with explained(self._place), self._engine.begin() as connection:
                 return work(connection, *args, **kwargs)
 
-        return await self._carry_through(self._writer, in_turn)
+        return await self._threads.write(in_turn)
 
     async def _read(
         self,
@@ -239,43 +310,13 @@ class SqlStore:
             with explained(self._place), self._engine.connect() as connection:
                 return work(connection, *args, **kwargs)
 
-        return await self._carry_through(self._readers, beside)
-
-    async def _carry_through(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        if self._is_closed:
-            raise StoreFailed(f"The database {self._place} was closed: forge-lsp is ending.")
-        loop = asyncio.get_running_loop()
-        # A future of its own: to cancel an executor's drops the work that waits for its turn.
-        answer: asyncio.Future[T] = loop.create_future()
-
-        def carry_out() -> None:
-            try:
-                result = work()
-            except Exception as error:  # noqa: BLE001 - Whoever asked raises it.
-                loop.call_soon_threadsafe(_fail, answer, error)
-            else:
-                loop.call_soon_threadsafe(_succeed, answer, result)
-
-        threads.submit(carry_out)
-        return await answer
+        return await self._threads.read(beside)
 
     def _end(self) -> None:
-        self._writer.shutdown()
-        self._readers.shutdown()
+        self._threads.end()
+        self._peers.close()
         with explained(self._place):
             self._engine.dispose()
-
-
-def _succeed(answer: asyncio.Future[T], result: T) -> None:
-    if not answer.done():
-        answer.set_result(result)
-
-
-def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
-    if answer.done():
-        log.warning("what nobody waits for any more could not be done: %s", error)
-    else:
-        answer.set_exception(error)
 
 
 def _prepared(url: URL) -> Engine:
@@ -303,4 +344,4 @@ def _shown(url: URL) -> str:
     """How people know the database; the URL itself may hold a password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return f"{url.database} on {url.host}"
+    return f"{url.database} on {url.host or 'this machine'}"

@@ -1,6 +1,7 @@
 """The contract suite runs over every kind of database; each test gets a fresh one."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from store_postgres import Cluster, a_cluster, find_binaries
 
 from forge_lsp.events import Event, Recorded
 from forge_lsp.ports.store import JournalEntry, RunRecord, Store
@@ -18,11 +20,27 @@ from forge_lsp.store.sql import open_store
 OpenStore = Callable[[], Awaitable[Store]]
 
 
-@pytest.fixture(params=["sqlite"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server, which runs until the tests end."""
+    binaries = find_binaries()
+    if binaries is None:
+        told = "there is no PostgreSQL on this machine (Debian: apt-get install postgresql)"
+        assert not os.environ.get("CI"), told
+        pytest.skip(told)
+    with a_cluster(binaries) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database that nobody has opened yet."""
-    assert request.param == "sqlite"
-    return f"sqlite:///{tmp_path}/forge.db"
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/forge.db"
+        return
+    running: Cluster = request.getfixturevalue("cluster")
+    with running.database() as url:
+        yield url
 
 
 @pytest.fixture

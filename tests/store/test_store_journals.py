@@ -282,11 +282,11 @@ async def test_orphans_are_ended_and_others_left(
     await store.create_run(a_run("run_dead", owner="dead"))
     await store.create_run(a_run("run_silent", owner="dead"))
     await store.create_run(a_run("run_ended", owner="dead"))
-    await store.create_run(a_run("run_alive", owner="alive"))
+    await store.create_run(a_run("run_alive", owner=store.owner))
     await store.append(entries(Stage("1"), Stage("2"), run_id="run_dead"))
     await store.append(entries(RunFinished("completed"), run_id="run_ended"))
 
-    ended = await store.interrupt_orphans(lambda owner: owner == "alive")
+    ended = await store.interrupt_orphans()
 
     assert sorted(ended) == ["run_dead", "run_silent"]
     for name, seq in (("run_dead", 3), ("run_silent", 1)):
@@ -300,7 +300,7 @@ async def test_orphans_are_ended_and_others_left(
     alive = await store.run("run_alive")
     assert alive
     assert alive.ended_at is None
-    assert await store.interrupt_orphans(lambda owner: owner == "alive") == []
+    assert await store.interrupt_orphans() == []
 
 
 async def test_an_orphan_is_ended_by_one_store_only(
@@ -310,7 +310,7 @@ async def test_an_orphan_is_ended_by_one_store_only(
     for number in range(10):
         await stores[0].create_run(a_run(f"run_{number}"))
 
-    ended = await asyncio.gather(*(each.interrupt_orphans(lambda _: False) for each in stores))
+    ended = await asyncio.gather(*(each.interrupt_orphans() for each in stores))
 
     assert sorted(chain.from_iterable(ended)) == [f"run_{n}" for n in range(10)]
     for number in range(10):
@@ -321,7 +321,7 @@ async def test_a_run_that_was_ended_as_an_orphan_can_not_go_on(
     store: Store, a_run: MakeRun, entries: MakeEntries
 ):
     await store.create_run(a_run())
-    await store.interrupt_orphans(lambda _: False)
+    await store.interrupt_orphans()
     with pytest.raises(StoreFailed):
         await store.append(entries(Stage("still here")))
 

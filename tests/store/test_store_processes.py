@@ -76,7 +76,7 @@ async def test_what_was_acknowledged_outlives_a_kill(
     events = await store.events("run_1", 0, record.last_seq + 1)
     assert [each.seq for each in events] == list(range(1, record.last_seq + 1))
     assert all(each.event == TextDelta(f"piece {each.seq}", 0) for each in events)
-    assert await store.interrupt_orphans(lambda owner: owner != "child") == ["run_1"]
+    assert await store.interrupt_orphans() == ["run_1"]
 
 
 async def test_processes_that_open_a_fresh_database_at_once_all_succeed(
