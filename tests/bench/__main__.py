@@ -6,6 +6,7 @@ import asyncio
 from . import (
     actions,
     add_package,
+    agents,
     clients,
     delay,
     edit_tokens,
@@ -34,6 +35,7 @@ ROWS = {
         add_package.ROW,
         replay.ROW,
         edit_tokens.ROW,
+        agents.ROW,
     )
 }
 
