@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from forge_lsp.elsewhere import Elsewhere, found_elsewhere
-from forge_lsp.errors import Conflict, ForgeError, NotFound, StoreFailed, TooManyRuns
+from forge_lsp.errors import Conflict, ForgeError, Gone, NotFound, StoreFailed, TooManyRuns
 from forge_lsp.events import (
     Asked,
     Event,
@@ -29,7 +29,7 @@ from forge_lsp.events import (
     Usage,
 )
 from forge_lsp.journal import Journal
-from forge_lsp.ports.store import RunRecord, Store
+from forge_lsp.ports.store import REMOVED, RunRecord, Store
 
 log = logging.getLogger(__name__)
 
@@ -293,6 +293,13 @@ class Runs:
         record = await self._store.run(run_id)
         if record is None:
             raise NotFound(f"There is no run {run_id}.")
+        return record
+
+    async def readable(self, run_id: str) -> RunRecord:
+        """The same of a run whose events can be had; raises `Gone` where they are removed."""
+        record = await self.record(run_id)
+        if record.journal == "removed":
+            raise Gone(REMOVED.format(run_id))
         return record
 
     async def recent(self, *, limit: int, project: str | None = None) -> Sequence[RunRecord]:

@@ -27,7 +27,6 @@ from forge_lsp.http.sse import ApplyRendering, GenerateRendering, ServerSentEven
 from forge_lsp.http.state import CALLER, ON_RUN, STREAMS, engine_of
 from forge_lsp.http.streams import Wire
 from forge_lsp.ports.store import AnswerRecord, RunRecord
-from forge_lsp.processes import is_alive, this_process
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def answer_once() -> Middleware:
         if not keys or request.method not in _METHODS or not is_routed or CALLER not in request:
             return await handler(request)
         engine = await engine_of(request)
-        claim = await _claim_for(request, keys)
+        claim = await _claim_for(request, keys, engine.store.owner)
         known = await _known(engine, claim, under_way)
         if known is None:
             return await _answer_first(request, handler, engine, claim, under_way)
@@ -94,7 +93,7 @@ def answer_once() -> Middleware:
     return check
 
 
-async def _claim_for(request: web.Request, keys: Sequence[str]) -> AnswerRecord:
+async def _claim_for(request: web.Request, keys: Sequence[str], owner: str) -> AnswerRecord:
     if len(keys) != 1 or not _FIT_KEY.fullmatch(keys[0]):
         raise InvalidRequest(f"{KEY}: 1 to 255 printable ASCII characters without spaces are taken")
     # aiohttp keeps it, so the route gets the same.
@@ -104,7 +103,7 @@ async def _claim_for(request: web.Request, keys: Sequence[str]) -> AnswerRecord:
         account=request[CALLER].account,
         key=sha256(keys[0].encode()).hexdigest(),
         fingerprint=sha256(asked).hexdigest(),
-        owner=this_process(),
+        owner=owner,
         claimed_at=time.time_ns() // 1_000_000,
     )
 
@@ -122,7 +121,7 @@ async def _known(engine: Engine, claim: AnswerRecord, under_way: _UnderWay) -> A
         if known.is_answered or known.fingerprint != claim.fingerprint:
             return known
         if known.owner != claim.owner:
-            if is_alive(known.owner):
+            if await engine.store.living([known.owner]):
                 raise Conflict("The first request with this Idempotency-Key is still under way")
         elif await under_way.settled(claim):
             continue
@@ -176,7 +175,7 @@ async def _answer_again(
     request: web.Request, engine: Engine, known: AnswerRecord
 ) -> web.StreamResponse:
     if known.run_id is not None:
-        run = await _readable(engine, known.run_id)
+        run = await engine.runs.readable(known.run_id)
         resource = request.match_info.route.resource
         wire = STREAMED[resource.canonical if resource else ""](request, run)
         journal = engine.runs.subscribe(run.id)
@@ -184,13 +183,3 @@ async def _answer_again(
     headers = msgspec.json.decode(known.headers, type=dict[str, str])
     status = known.status or 200
     return web.Response(body=known.body, status=status, headers={**headers, REPLAYED: "true"})
-
-
-async def _readable(engine: Engine, run_id: str) -> RunRecord:
-    """The run; raises `Conflict` for one under way in another process, which can't be followed
-    here."""
-    run = await engine.runs.record(run_id)
-    is_here = run.outcome is not None or run.owner == this_process()
-    if not is_here and is_alive(run.owner):
-        raise Conflict(f"The run {run_id} is still under way in another server; ask that one")
-    return run

@@ -21,7 +21,6 @@ from forge_lsp.http.denials import QuotaExceeded, TooMany
 from forge_lsp.http.failures import RETRY_AFTER_S
 from forge_lsp.http.needs import needs_of
 from forge_lsp.http.state import ATTENDANCE, CALLER, ON_RUN, engine_of
-from forge_lsp.processes import is_alive, this_process
 from forge_lsp.settings import LimitSettings
 
 
@@ -149,5 +148,5 @@ async def _check_tokens(engine: Engine, account: str, tokens_per_day: int) -> No
 async def _runs_elsewhere(engine: Engine, account: str) -> int:
     """The account's runs in other processes; those of a dead one are nobody's any more."""
     owners = Counter(await engine.store.owners_of_open_runs(account))
-    del owners[this_process()]
-    return sum(count for owner, count in owners.items() if is_alive(owner))
+    del owners[engine.store.owner]
+    return sum([owners[owner] for owner in await engine.store.living(owners)]) if owners else 0

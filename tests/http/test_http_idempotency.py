@@ -14,6 +14,7 @@ from forge_lsp.actions.accounts import TokenRequest, create_token
 from forge_lsp.http.idempotency import KEPT_FOR_MS, KEY, REPLAYED, STREAMED
 from forge_lsp.http.needs import NEEDS
 from forge_lsp.ports.sandbox import Sandbox
+from forge_lsp.ports.store import JournalEntry
 from forge_lsp.settings import Places
 from forge_lsp.store.sql import default_url, open_store
 
@@ -190,21 +191,27 @@ async def test_what_a_dead_process_left_unanswered_is_done(api: Api, tmp_path: P
     assert len(api.provider.made) == 2
 
 
-async def test_a_run_that_goes_on_elsewhere_is_not_called_interrupted(
+async def test_a_run_that_goes_on_elsewhere_is_followed_to_its_end(
     api: Api, tmp_path: Path
 ) -> None:
-    run_id, _ = await said(api, GENERATE, PROMPT, key())
+    run_id, first = await said(api, GENERATE, PROMPT, key())
+    *_, last = [each async for each in api.engine.runs.subscribe(run_id)]
     stat = Path("/proc/1/stat").read_text()  # noqa: ASYNC240  It is in memory.
     owner = f"1:{stat.rpartition(')')[2].split()[19]}"
     another = await open_store(default_url(Places.find(tmp_path)))
     with another._engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM events WHERE seq = ?", (last.seq,))
         connection.exec_driver_sql(
-            "UPDATE runs SET outcome = NULL, ended_at = NULL, owner = ?", (owner,)
+            "UPDATE runs SET outcome = NULL, ended_at = NULL, owner = ?, last_seq = ?",
+            (owner, last.seq - 1),
         )
+    async with api.client.post(GENERATE, json=PROMPT, headers=key()) as response:
+        assert response.headers["X-Run-Id"] == run_id
+        events = [await anext(events_of(response))]
+        await another.append([JournalEntry(run_id, last)])
+        events += [each async for each in events_of(response)]
     await another.close()
-    status, answer = await api.post(GENERATE, PROMPT, headers=key())
-    assert status == 409
-    assert run_id in answer["error"]
+    assert [each for each in events if each["type"] != "heartbeat"] == first
 
 
 async def test_after_a_day_a_key_is_new(api: Api, tmp_path: Path) -> None:
