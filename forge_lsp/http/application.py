@@ -18,7 +18,7 @@ from forge_lsp.http.observing import Observer
 from forge_lsp.http.state import ATTENDANCE, ENGINE, REQUEST_ID, SETTINGS, STREAMS, run_began
 from forge_lsp.http.streams import Streams
 from forge_lsp.http.tracing import close_tracing, open_tracing, trace_requests
-from forge_lsp.http.v1 import events, runs
+from forge_lsp.http.v1 import apps, chats, events, runs
 from forge_lsp.settings import HttpSettings
 
 ROUTES = (
@@ -30,6 +30,14 @@ ROUTES = (
     web.post("/api/sandbox/diagnostics", sandboxes.diagnostics),
     web.post("/api/sandbox/kill", sandboxes.kill),
     web.post("/api/packages/install", sandboxes.install_packages),
+    web.post("/v1/apps/generate", apps.generate),
+    web.get("/v1/apps", apps.listed),
+    web.get("/v1/apps/{id}", apps.get),
+    web.delete("/v1/apps/{id}", apps.delete),
+    web.get("/v1/apps/{id}/files", apps.files),
+    web.patch("/v1/apps/{id}/files", apps.write_files),
+    web.post("/v1/apps/{id}/fork", apps.fork),
+    web.post("/v1/chats/{id}/messages", chats.say),
     web.get("/v1/runs/{id}", runs.get),
     web.get("/v1/runs/{id}/events", events.stream, allow_head=False),
     web.post("/v1/runs/{id}/cancel", runs.cancel),

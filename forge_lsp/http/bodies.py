@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -51,15 +52,18 @@ Package = Annotated[str, Field(min_length=1, json_schema_extra={"format": "npm-p
 """A package by `name` or `name@range`; the sandbox says which ones it won't take."""
 
 
-def _few(files: object) -> object:
+def few(files: object, info: ValidationInfo) -> object:
+    """Raises `InvalidRequest` for more files than are taken."""
     # Of a mapping, pydantic looks at every item before it counts them.
     count = len(cast("dict[str, object]", files)) if isinstance(files, dict) else 0
     if count > MAX_FILES:
-        raise InvalidRequest(f"context.files: at most {MAX_FILES:,} files are taken")
+        raise InvalidRequest(f"{info.field_name}: at most {MAX_FILES:,} files are taken")
     return cast("object", files)
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What a client sends; fields that nobody knows are ignored."""
+
     model_config = ConfigDict(
         strict=True,
         frozen=True,
@@ -72,10 +76,10 @@ class _Body(BaseModel):
     """By field: the contract's sentence for its being absent."""
 
 
-BodyT = TypeVar("BodyT", bound=_Body)
+BodyT = TypeVar("BodyT", bound=Body)
 
 
-class RecentMessage(_Body):
+class RecentMessage(Body):
     """An earlier turn that the client remembers."""
 
     role: Literal["user", "assistant"]
@@ -84,10 +88,10 @@ class RecentMessage(_Body):
     """What was said."""
 
 
-class GenerateContext(_Body):
+class GenerateContext(Body):
     """What the model should know."""
 
-    files: Annotated[dict[Path, str] | None, BeforeValidator(_few)] = None
+    files: Annotated[dict[Path, str] | None, BeforeValidator(few)] = None
     """The project's files by their path; for an edit, instead of the sandbox's."""
     manifest: dict[str, Any] | None = None
     """A package.json."""
@@ -116,7 +120,7 @@ _NAMES_WHAT_TO_EDIT: JsonDict = {
 }
 
 
-class GenerateBody(_Body):
+class GenerateBody(Body):
     """POST /api/generate/stream."""
 
     model_config = ConfigDict(json_schema_extra=_NAMES_WHAT_TO_EDIT)
@@ -146,7 +150,7 @@ class GenerateBody(_Body):
         return self
 
 
-class FileBody(_Body):
+class FileBody(Body):
     """A whole file."""
 
     path: Path
@@ -155,7 +159,7 @@ class FileBody(_Body):
     """All of it."""
 
 
-class ApplyBody(_Body):
+class ApplyBody(Body):
     """POST /api/apply/stream."""
 
     required = {"files": "Files are required"}
@@ -168,21 +172,21 @@ class ApplyBody(_Body):
     """None: the active one, which was created or used last."""
 
 
-class SandboxBody(_Body):
+class SandboxBody(Body):
     """POST /api/sandbox/diagnostics."""
 
     sandbox_id: str | None = None
     """None: the active one, which was created or used last."""
 
 
-class KillBody(_Body):
+class KillBody(Body):
     """POST /api/sandbox/kill. Nothing but leaving the id out means all of them."""
 
     sandbox_id: str = Field(default="", min_length=1)
     """Left out: all of this account's."""
 
 
-class InstallBody(_Body):
+class InstallBody(Body):
     """POST /api/packages/install."""
 
     required = {"packages": "Packages array is required"}
@@ -238,7 +242,7 @@ def _decode(data: bytes, body: type[BodyT]) -> BodyT:
         raise InvalidRequest(_sentence(error, body)) from None
 
 
-def _sentence(error: ValidationError, body: type[_Body]) -> str:
+def _sentence(error: ValidationError, body: type[Body]) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     place = [str(part) for part in first["loc"]]
     is_lacking = first["type"] in _LACKING or first["input"] is None

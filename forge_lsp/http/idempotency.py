@@ -26,6 +26,7 @@ from forge_lsp.http.bodies import received
 from forge_lsp.http.sse import ApplyRendering, GenerateRendering, ServerSentEvents
 from forge_lsp.http.state import CALLER, ON_RUN, STREAMS, engine_of
 from forge_lsp.http.streams import Wire
+from forge_lsp.http.v1.ndjson import wire_of
 from forge_lsp.ports.store import AnswerRecord, RunRecord
 
 log = logging.getLogger(__name__)
@@ -38,10 +39,25 @@ _METHODS = frozenset({hdrs.METH_POST, hdrs.METH_PATCH})
 _FIT_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS = (hdrs.CONTENT_TYPE, hdrs.ETAG, hdrs.LOCATION)
 
+
+def _generation(_request: web.Request, _run: RunRecord) -> Wire:
+    return ServerSentEvents(GenerateRendering(), sse.HEARTBEAT)
+
+
+def _apply(_request: web.Request, _run: RunRecord) -> Wire:
+    return ServerSentEvents(ApplyRendering())
+
+
+def _lines(request: web.Request, run: RunRecord) -> Wire:
+    return wire_of(run, request.headers.get(hdrs.ACCEPT, ""))
+
+
 STREAMED: Mapping[str, Callable[[web.Request, RunRecord], Wire]] = MappingProxyType(
     {
-        "/api/generate/stream": lambda *_: ServerSentEvents(GenerateRendering(), sse.HEARTBEAT),
-        "/api/apply/stream": lambda *_: ServerSentEvents(ApplyRendering()),
+        "/api/generate/stream": _generation,
+        "/api/apply/stream": _apply,
+        "/v1/apps/generate": _lines,
+        "/v1/chats/{id}/messages": _lines,
     }
 )
 """By route: how a run that it started is told again."""

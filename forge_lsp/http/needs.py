@@ -26,6 +26,7 @@ class Needs:
 
 
 _OPEN = Needs(())
+_RUN = Needs(("generate",), starts_run=True, asks_model=True)
 _UNDECLARED = Needs(("admin",))
 """A route that somebody forgot here is for those who may do everything."""
 
@@ -36,7 +37,7 @@ NEEDS: Mapping[tuple[str, str], Needs] = MappingProxyType(
         ("GET", "/docs"): _OPEN,
         ("GET", "/openapi.json"): _OPEN,
         ("GET", "/metrics"): Needs(("read",)),
-        ("POST", "/api/generate/stream"): Needs(("generate",), starts_run=True, asks_model=True),
+        ("POST", "/api/generate/stream"): _RUN,
         ("POST", "/api/apply/stream"): Needs(("sandbox",), starts_run=True),
         ("POST", "/api/sandbox/create"): Needs(("sandbox",)),
         ("GET", "/api/sandbox/status"): Needs(("read",)),
@@ -44,6 +45,14 @@ NEEDS: Mapping[tuple[str, str], Needs] = MappingProxyType(
         ("POST", "/api/sandbox/diagnostics"): Needs(("sandbox",)),
         ("POST", "/api/sandbox/kill"): Needs(("sandbox",)),
         ("POST", "/api/packages/install"): Needs(("sandbox",)),
+        ("POST", "/v1/apps/generate"): _RUN,
+        ("GET", "/v1/apps"): Needs(("read",)),
+        ("GET", "/v1/apps/{id}"): Needs(("read",)),
+        ("DELETE", "/v1/apps/{id}"): Needs(("generate",)),
+        ("GET", "/v1/apps/{id}/files"): Needs(("read",)),
+        ("PATCH", "/v1/apps/{id}/files"): Needs(("generate",)),
+        ("POST", "/v1/apps/{id}/fork"): Needs(("generate",)),
+        ("POST", "/v1/chats/{id}/messages"): _RUN,
         ("GET", "/v1/runs/{id}"): Needs(("read",)),
         ("GET", "/v1/runs/{id}/events"): Needs(("read",)),
         ("POST", "/v1/runs/{id}/cancel"): Needs(("generate", "sandbox")),

@@ -14,9 +14,9 @@ ENDS = {"ready", "done", "cancelled", "error"}
 
 
 def lines(data: bytes) -> list[dict[str, Any]]:
-    """Each line's JSON; fails on a line that is none, and on one without its end."""
+    """Each line's JSON, without blank ones; fails on one that is none, and on one without end."""
     assert data.endswith(b"\n"), data[-200:]
-    return [json.loads(line) for line in data.removesuffix(b"\n").split(b"\n")]
+    return [json.loads(line) for line in data.split(b"\n") if line]
 
 
 def bare(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

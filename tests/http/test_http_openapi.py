@@ -24,6 +24,7 @@ from forge_lsp.http.idempotency import KEY
 from forge_lsp.http.needs import NEEDS
 from forge_lsp.http.openapi.operations import OPERATIONS
 from forge_lsp.http.sse import ApplyRendering, GenerateRendering
+from forge_lsp.http.v1 import bodies as v1_bodies
 
 HERE = Path(__file__).parent
 EXAMPLES = 8
@@ -31,6 +32,7 @@ FUZZING_S = 100
 PROMPT = "Create a React counter component with increment and decrement buttons"
 FILES = [{"path": "src/A.tsx", "content": "export default 1;\n"}]
 GENERATE, APPLY = "/api/generate/stream", "/api/apply/stream"
+BUILD = "/v1/apps/generate"
 OPERATION_NAMES = [
     (method.upper(), path) for path, each in described()["paths"].items() for method in each
 ]
@@ -78,11 +80,12 @@ def test_every_shape_is_a_schema_that_says_what_it_is(name: str) -> None:
 
 
 def body_models() -> list[type[BaseModel]]:
-    made = [each for each in vars(bodies).values() if isinstance(each, type)]
-    return [each for each in made if issubclass(each, BaseModel) and each.__name__[0] != "_"]
+    made = {**vars(bodies), **vars(v1_bodies)}.values()
+    models = [each for each in made if isinstance(each, type) and issubclass(each, BaseModel)]
+    return [each for each in models if each not in (BaseModel, bodies.Body)]
 
 
-@pytest.mark.parametrize("model", [each for each in body_models() if each is not BaseModel])
+@pytest.mark.parametrize("model", body_models())
 def test_every_field_of_a_body_is_described(model: type[BaseModel]) -> None:
     fields = schema(model.__name__)["properties"]
     assert set(fields) == {field.alias for field in model.model_fields.values()}
@@ -213,8 +216,8 @@ async def test_every_refusal_of_a_body_is_as_described(api: Api, method: str, pa
         (b" " * (11 * 1024 * 1024), "application/json", 413),
     ):
         headers = {"Content-Type": kind}
-        sent = io.BytesIO(data)
-        async with api.client.request(method, path, data=sent, headers=headers) as response:
+        sent, asked = io.BytesIO(data), path.replace("{id}", "unknown")
+        async with api.client.request(method, asked, data=sent, headers=headers) as response:
             assert response.status == status
             await check(path, response)
 
@@ -227,6 +230,8 @@ async def test_what_is_not_there_is_as_described(api: Api, method: str, path: st
     body = operation.example
     if path == GENERATE:
         body = {"prompt": PROMPT, "isEdit": True, "sandboxId": "sb_unknown"}
+    elif path == BUILD:
+        body = {"prompt": PROMPT, "chatId": "chat_unknown"}
     asked = path.replace("{id}", "run_unknown")
     async with api.client.request(method, asked, json=body) as response:
         assert response.status == 404

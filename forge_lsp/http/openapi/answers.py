@@ -206,3 +206,46 @@ class RunRolledBack(Answer):
     """The run that did so."""
     restored: list[str]
     """The files that were put back."""
+
+
+class App(Answer):
+    """An app that was built over HTTP."""
+
+    id: str
+    chat_id: str
+    """The chat in which it is changed."""
+    workspace_id: str
+    prompt: str
+    """What it was made from."""
+    template: str
+    preview_url: str | None
+    """Where its sandbox answered last."""
+    deploy_url: str | None
+    status: Literal["draft", "ready", "deployed"]
+    created_at: str
+    updated_at: str
+
+
+class AppList(Answer):
+    """A page of the account's apps, the newest first."""
+
+    data: list[App]
+    next_cursor: str | None
+    """What to ask for the next page with."""
+    has_more: bool
+
+
+class AppDeleted(Answer):
+    """The app is no more."""
+
+    id: str
+    deleted: Literal[True]
+
+
+class AppFiles(Answer):
+    """All of an app's files."""
+
+    files: dict[str, str]
+    """The text of each, by its path."""
+    omitted: list[str]
+    """The paths of those that are no text."""

@@ -23,11 +23,11 @@ from forge_lsp.http.openapi.operations import (
     NDJSON,
     OF_MODEL,
     OPERATIONS,
-    QUERY_SCHEMAS,
     WITH_BODY,
     WITH_KEY,
     WITH_TOKEN,
     Operation,
+    Parameter,
 )
 
 Json = dict[str, Any]
@@ -36,6 +36,7 @@ _REF = "#/components/schemas/{model}"
 _TAGS = {
     "Streams": "Runs that are told as they go: server-sent events, one JSON object each.",
     "Sandboxes": "Where the apps run.",
+    "Apps": "Apps that are built here, and the chats in which they are changed.",
     "Runs": "What became of a stream; its id is the stream's `X-Run-Id`.",
     "Operations": "For those who run the server.",
 }
@@ -131,15 +132,15 @@ def _path_parameters(path: str) -> list[Json]:
     ]
 
 
-def _query_parameters(query: Mapping[str, str]) -> list[Json]:
+def _query_parameters(query: Mapping[str, Parameter]) -> list[Json]:
     return [
         {
             "name": name,
             "in": "query",
-            "description": meaning,
-            "schema": dict(QUERY_SCHEMAS.get(name, {"type": "string"})),
+            "description": parameter.meaning,
+            "schema": dict(parameter.schema),
         }
-        for name, meaning in query.items()
+        for name, parameter in query.items()
     ]
 
 
@@ -155,9 +156,8 @@ def _responses(method: str, path: str, operation: Operation, schemas: Mapping[st
     if operation.events is not None:
         failures |= OF_MODEL
     failures |= operation.failures
-    found = {"200": _success(operation, schemas)}
-    if operation.also is not None:
-        found[str(operation.also)] = _success(operation, schemas)
+    well = [operation.status] if operation.also is None else [operation.status, operation.also]
+    found = {str(status): _success(operation, schemas) for status in well}
     error = answers.V1Error if path.startswith("/v1/") else answers.ApiError
     for status, when in sorted(failures.items()):
         found[str(status)] = {
@@ -182,7 +182,7 @@ def _success(operation: Operation, schemas: Mapping[str, Json]) -> Json:
     elif operation.media_type == JSON:
         content["schema"] = {"type": "object"}
     return {
-        "description": HTTPStatus.OK.phrase,
+        "description": HTTPStatus(operation.status).phrase,
         "headers": headers,
         "content": contents,
     }

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from forge_lsp.http import bodies
 from forge_lsp.http.openapi import answers, events, lines
+from forge_lsp.http.v1 import bodies as v1_bodies
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -20,6 +21,14 @@ _FILES = [
         "content": "export default function Button() { return <button>Click me</button>; }",
     }
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One of a query."""
+
+    meaning: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +47,28 @@ class Operation:
     example: Mapping[str, Any] | None = None
     """A body."""
     is_body_required: bool = True
-    query: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By name: what it means; all may be left out."""
+    query: Mapping[str, Parameter] = field(default_factory=dict[str, Parameter])
+    """By name; all may be left out."""
     failures: Mapping[int, str] = field(default_factory=dict[int, str])
     """By status: when, beside what may happen to every request."""
+    status: int = 200
+    """Of what goes well."""
     also: int | None = None
-    """Another status with the same answer as 200."""
+    """Another status with the same answer."""
 
 
-_SANDBOX_ID = {"sandboxId": "Which one; left out: the active one, which was used last."}
+_SANDBOX_ID = {"sandboxId": Parameter("Which one; left out: the active one, which was used last.")}
 _NO_SANDBOX = "The account has no active sandbox, or never had that one."
 
-QUERY_SCHEMAS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"cursor": {"type": "string", "pattern": "^[0-9]{1,15}$"}}
-)
-"""By name, of those that aren't any text; others are."""
+_EVENT_ID = {"type": "string", "pattern": "^[0-9]{1,15}$"}
+_PAGE = {
+    "limit": Parameter("How many; at most 100 are given.", {"type": "integer", "minimum": 1}),
+    "cursor": Parameter(
+        "The page before's `nextCursor`.", {"type": "string", "format": "page-cursor"}
+    ),
+}
+_NO_APP = {404: "There is no such app."}
+_CHANGED = {409: "Another run is changing the app."}
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
     {
@@ -116,6 +132,55 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             example={"packages": ["react", "lodash"]},
             failures={404: _NO_SANDBOX},
         ),
+        ("POST", "/v1/apps/generate"): Operation(
+            "Build an app",
+            "Apps",
+            events=lines.BuildLine,
+            media_type=NDJSON,
+            body=v1_bodies.GenerateAppBody,
+            example={"prompt": "A landing page with pricing and a footer"},
+            failures={
+                404: "There is no such chat, or no such augmenter.",
+                **_CHANGED,
+                422: "There is no such template, or the model can't be asked.",
+            },
+        ),
+        ("GET", "/v1/apps"): Operation(
+            "List apps",
+            "Apps",
+            answer=answers.AppList,
+            query=_PAGE,
+            failures={400: "The limit or the cursor is none."},
+        ),
+        ("GET", "/v1/apps/{id}"): Operation(
+            "One app", "Apps", answer=answers.App, failures=_NO_APP
+        ),
+        ("DELETE", "/v1/apps/{id}"): Operation(
+            "Remove an app", "Apps", answer=answers.AppDeleted, failures=_NO_APP | _CHANGED
+        ),
+        ("GET", "/v1/apps/{id}/files"): Operation(
+            "An app's files", "Apps", answer=answers.AppFiles, failures=_NO_APP
+        ),
+        ("PATCH", "/v1/apps/{id}/files"): Operation(
+            "Write files of an app",
+            "Apps",
+            answer=answers.AppFiles,
+            body=v1_bodies.AppFilesBody,
+            example={"files": {"src/App.tsx": "export default function App() { return null; }"}},
+            failures={**_NO_APP, 502: "The app's sandbox could not be written."},
+        ),
+        ("POST", "/v1/apps/{id}/fork"): Operation(
+            "Copy an app", "Apps", answer=answers.App, failures=_NO_APP, status=201
+        ),
+        ("POST", "/v1/chats/{id}/messages"): Operation(
+            "Go on in an app's chat",
+            "Apps",
+            events=lines.RunLine,
+            media_type=NDJSON,
+            body=v1_bodies.MessageBody,
+            example={"prompt": "Make the buttons green"},
+            failures={404: "There is no such chat, skill or augmenter.", **_CHANGED},
+        ),
         ("GET", "/v1/runs/{id}"): Operation(
             "How far a run is", "Runs", answer=answers.Run, failures={404: "There is no such run."}
         ),
@@ -124,7 +189,11 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             "Runs",
             events=lines.RunLine,
             media_type=NDJSON,
-            query={"cursor": "The id of the last event that the client has; left out: none."},
+            query={
+                "cursor": Parameter(
+                    "The id of the last event that the client has; left out: none.", _EVENT_ID
+                )
+            },
             failures={
                 400: "The cursor is none.",
                 404: "There is no such run.",

@@ -27,8 +27,8 @@ class Lines:
     """One JSON object a line; see `streams.Wire`."""
 
     content_type = NDJSON
-    silence = b""
-    """Nothing: a replay is the same byte for byte."""
+    silence = b"\n"
+    """A blank line, which clients skip: writing is what tells that one has left."""
 
     def __init__(self, run: RunRecord, after: int = 0) -> None:
         self._run = run

@@ -60,6 +60,7 @@ def _place(cursor: str) -> tuple[int, str]:
     except (UnicodeError, binascii.Error):
         text = ""
     found = _PLACE.fullmatch(text)
-    if found is None:
+    place = (int(found[1]), found[2]) if found else None
+    if place is None or _cursor(*place) != cursor:
         raise InvalidRequest("cursor: it is none that a page before has given")
-    return int(found[1]), found[2]
+    return place

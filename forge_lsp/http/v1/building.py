@@ -1,0 +1,92 @@
+"""Builds in an app: one at a time."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from forge_lsp.actions.apps import app_workspace
+from forge_lsp.actions.build.building import BuildRequest, build
+from forge_lsp.actions.engine import Engine
+from forge_lsp.errors import Conflict, InvalidRequest
+from forge_lsp.http.v1.errors import Unprocessable
+from forge_lsp.ports.store import AppRecord
+from forge_lsp.runs import Run
+
+WRITES = frozenset({"build", "augmenter"})
+"""The kinds of runs that change an app."""
+_LOOKED_AT = 50
+"""Runs of an app, the newest first, among which one may be under way."""
+_starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+"""By app: of two who look at once whether it is idle, one has to begin first."""
+
+
+async def start_build(
+    engine: Engine, app: AppRecord, prompt: str, augmenters: Sequence[str] = ()
+) -> Run:
+    """Start a build in the app, which goes on in its chat.
+
+    Raises what `build` does, `NotFound` for an augmenter that isn't there, and `Conflict` while
+    another run changes the app.
+    """
+    workspace = app_workspace(engine, app)
+    asked = BuildRequest(
+        prompt=prompt,
+        workspace=workspace,
+        account=app.account,
+        augmenters=[await find_augmenter(engine, app, alias) for alias in augmenters],
+        app=app,
+        conversation=app.chat_id,
+    )
+    async with alone(engine, app):
+        return await build(engine, asked)
+
+
+async def find_augmenter(engine: Engine, app: AppRecord, alias: str) -> Any:
+    """The augmenter; raises `NotFound`, and `InvalidRequest` for a skill that is none."""
+    from forge_lsp.actions.skills import find_skill
+
+    skill = await find_skill(engine, app.account, alias, app_workspace(engine, app))
+    if skill.kind != "augmenter":
+        raise InvalidRequest(f"{alias} is no augmenter")
+    return skill
+
+
+@asynccontextmanager
+async def alone(engine: Engine, app: AppRecord) -> AsyncGenerator[None]:
+    """While a run that changes the app is started; raises `Conflict` while there is another."""
+    async with _starting.setdefault(app.id, asyncio.Lock()):
+        await check_idle(engine, app)
+        yield
+
+
+async def check_idle(engine: Engine, app: AppRecord) -> None:
+    """Raises `Conflict` while a run changes the app."""
+    runs = await engine.store.runs(limit=_LOOKED_AT, project=app.workspace_id)
+    open_runs = [run for run in runs if run.outcome is None and run.kind in WRITES]
+    living = await engine.store.living([run.owner for run in open_runs])
+    for run in open_runs:
+        if run.owner in living:
+            raise Conflict(f"The run {run.id} is changing this app; wait for it, or cancel it.")
+
+
+async def check_model(engine: Engine, wanted: str | None) -> None:
+    """Raises `Unprocessable` for a model that isn't the one which writes the code here."""
+    if wanted is None:
+        return
+    used = (await engine.model.get()).info.code_model
+    if wanted != used:
+        raise Unprocessable(
+            f"modelOverride: {used} writes the code here, and no other can be asked"
+        )
+
+
+def with_context(prompt: str, context: str | Mapping[str, object] | None) -> str:
+    """The prompt, and under it what the client wants the model to know."""
+    if not context:
+        return prompt
+    text = context if isinstance(context, str) else msgspec.json.encode(context).decode()
+    return f"{prompt}\n\nWhat there is to know of the workspace:\n{text}"
