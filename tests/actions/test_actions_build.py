@@ -237,11 +237,11 @@ async def test_a_cancel_in_any_stage_ends_the_run_and_every_request(
     assert model.at_once == 0
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert not [name for name in names if "coding agent" in name]
-    # What was finished is kept, and nothing half of it.
-    finished = written(said)
+    # What was finished is kept, and nothing half of it; a file of the template stays that.
+    finished = {path: text for path, text in written(said).items() if path != stage}
     assert {path: FILES[path] for path in finished} == finished
-    assert {path.encode(): world.pending[path] for path in finished} == {
-        path.encode(): FILES[path].encode() for path in finished
+    assert {path: world.pending[path] for path in finished} == {
+        path: text.encode() for path, text in finished.items() if text is not None
     }
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from forge_lsp import events
 from forge_lsp.actions.apps import tell_ready
+from forge_lsp.actions.augmenters import augment
 from forge_lsp.actions.build.coding import Coding
 from forge_lsp.actions.build.planning import make_plan
 from forge_lsp.actions.build.resuming import Earlier, earlier
@@ -19,6 +19,7 @@ from forge_lsp.actions.request import GenerateRequest, check_prompt, title_of
 from forge_lsp.events import Asked, Planned, RunFinished
 from forge_lsp.generation.plans import plan_context
 from forge_lsp.generation.prompts import project_context, system_prompt
+from forge_lsp.generation.skills import Skill
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message, Model, ModelRequest
 from forge_lsp.ports.sandbox import Sandbox
@@ -38,7 +39,7 @@ class BuildRequest:
     workspace: Workspace
     """Where it is built: an editor's, to be reviewed, or an app's own."""
     account: str = OWNER
-    augmenters: Sequence[Any] = ()
+    augmenters: Sequence[Skill] = ()
     """Carried out in this order once the app stands."""
     app: AppRecord | None = None
     """Of a build over HTTP, which needs no review; its files are the workspace."""
@@ -128,8 +129,6 @@ class _Build:
                 settings=self._settings.generation,
             )
         for skill in self._request.augmenters:
-            from forge_lsp.actions.skills import augment
-
             await augment(self._engine, model, work, skill, self._request.account)
         return None
 
