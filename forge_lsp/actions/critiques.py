@@ -5,7 +5,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from forge_lsp import events
-from forge_lsp.actions.context import Gathered, gather_for_edit, usage
+from forge_lsp.actions.context import (
+    MAX_READ_WHOLE,
+    Gathered,
+    gather_for_edit,
+    gather_for_new,
+    usage,
+)
 from forge_lsp.actions.engine import OWNER, Engine
 from forge_lsp.actions.metering import MayGoOn, model_for_run
 from forge_lsp.actions.request import GenerateRequest, Selection, check_prompt
@@ -80,7 +86,8 @@ async def run_skill(engine: Engine, request: SkillRequest) -> Run:
 async def files_for(
     engine: Engine, run: Run, model: Model, skill: Skill, asked: GenerateRequest
 ) -> Gathered:
-    """Read what a skill has to see: as an edit would, and the files that it names itself.
+    """Read what a skill has to see: all of a small project, else what an edit would, and the
+    files that it names itself.
 
     Raises `InvalidRequest` where there is no file at all.
     """
@@ -93,7 +100,12 @@ async def files_for(
     named = [path for path in skill.files if path in there]
     asked = replace(asked, first=[*dict.fromkeys([*asked.first, *named])])
     budget = engine.settings.generation.context_tokens
-    return await gather_for_edit(run, model, asked, budget_tokens=budget)
+    whole = await gather_for_new(asked, budget_tokens=budget)
+    if len(there) > MAX_READ_WHOLE or len(whole.files) <= len(asked.first):
+        return await gather_for_edit(run, model, asked, budget_tokens=budget)
+    shown = tuple(file.path for file in whole.files)
+    await run.append(events.ContextSelected(shown, None, "The project is small: all of it."))
+    return whole
 
 
 async def _carry_out(

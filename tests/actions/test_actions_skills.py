@@ -188,8 +188,11 @@ async def test_insights_come_before_the_reply_has_ended(tmp_path: Path) -> None:
 
 
 async def test_a_critique_of_a_workspace_sees_the_files_that_matter(tmp_path: Path) -> None:
+    large = {f"src/large/{n}.ts": b"x" * 1_000 for n in range(300)}
     async with a_world(tmp_path, choices=[CHOICE, "Good."]) as world:
-        workspace = MemoryWorkspace({**PROJECT_FILES, "index.html": b"<title>App</title>\n"})
+        workspace = MemoryWorkspace(
+            {**large, **PROJECT_FILES, "index.html": b"<title>App</title>\n"}
+        )
         skill = await find_skill(world.engine, "owner", "security", workspace)
         request = SkillRequest(skill, workspace, workspace=workspace)
         run = await run_skill(world.engine, request)
@@ -200,6 +203,15 @@ async def test_a_critique_of_a_workspace_sees_the_files_that_matter(tmp_path: Pa
     assert "<title>App</title>" in context
     assert "theme = 1" not in context
     assert ending(said).outcome == "completed"
+
+
+async def test_a_small_project_is_seen_whole(tmp_path: Path) -> None:
+    async with a_world(tmp_path, choices=["Good."]) as world:
+        skill = await find_skill(world.engine, "owner", "review")
+        run = await run_skill(world.engine, SkillRequest(skill, MemoryWorkspace(PROJECT_FILES)))
+        said = await world.said(run)
+        assert "theme = 1" in world.model.asked[0].context
+    assert set(of(events.ContextSelected, said)[0].paths) == set(PROJECT_FILES)
 
 
 async def test_a_given_text_is_looked_at_and_nothing_else(tmp_path: Path) -> None:
@@ -273,7 +285,7 @@ async def test_a_workspaces_own_skill_can_neither_write_nor_read_what_is_hidden(
         ".forge/skills/evil.md": evil,
         "private/keys.json": b"KEY-OF-THE-HOUSE",
     }
-    async with a_world(tmp_path, choices=[CHOICE, reply]) as world:
+    async with a_world(tmp_path, choices=[reply]) as world:
         workspace = MemoryWorkspace(files, hidden=["private"])
         skill = await find_skill(world.engine, "owner", "evil", workspace)
         run = await run_skill(world.engine, SkillRequest(skill, workspace, workspace=workspace))
@@ -287,7 +299,7 @@ async def test_a_workspaces_own_skill_can_neither_write_nor_read_what_is_hidden(
 
 
 async def test_an_augmenter_changes_the_app_and_waits_for_review(tmp_path: Path) -> None:
-    async with a_world(tmp_path, choices=[CHOICE, ALT]) as world:
+    async with a_world(tmp_path, choices=[ALT]) as world:
         workspace = MemoryWorkspace(PROJECT_FILES)
         said = await change(world, workspace)
         assert said[0] == events.RunStarted("augmenter", "Accessibility")
@@ -303,7 +315,7 @@ async def test_an_augmenter_changes_the_app_and_waits_for_review(tmp_path: Path)
 
 
 async def test_changes_of_an_apps_own_files_need_no_review(tmp_path: Path) -> None:
-    async with a_world(tmp_path, choices=[CHOICE, ALT]) as world:
+    async with a_world(tmp_path, choices=[ALT]) as world:
         workspace = MemoryWorkspace(PROJECT_FILES)
         said = await change(world, workspace, is_accepted=True)
         assert ending(said).outcome == "completed"
@@ -314,7 +326,7 @@ async def test_changes_of_an_apps_own_files_need_no_review(tmp_path: Path) -> No
 async def test_an_augmenter_that_finds_nothing_to_do_says_so_and_keeps_nothing(
     tmp_path: Path,
 ) -> None:
-    async with a_world(tmp_path, choices=[CHOICE, DONE]) as world:
+    async with a_world(tmp_path, choices=[DONE]) as world:
         said = await change(world, MemoryWorkspace(PROJECT_FILES))
         assert of(events.AugmenterChanged, said)[-1].message == "Nothing had to be changed."
         assert ending(said).outcome == "completed"
@@ -324,7 +336,7 @@ async def test_an_augmenter_that_finds_nothing_to_do_says_so_and_keeps_nothing(
 
 async def test_a_dry_run_tells_the_changes_and_writes_nothing(tmp_path: Path) -> None:
     reply = ALT.removesuffix(DONE) + file("src/new.ts", "export {};\n") + DONE
-    async with a_world(tmp_path, choices=[CHOICE, reply]) as world:
+    async with a_world(tmp_path, choices=[reply]) as world:
         workspace = MemoryWorkspace(PROJECT_FILES)
         said = await change(world, workspace, dry_run=True)
         assert said[0] == events.RunStarted("augmenter_dry_run", "Accessibility")
@@ -342,7 +354,7 @@ async def test_a_dry_run_tells_the_changes_and_writes_nothing(tmp_path: Path) ->
 async def test_a_file_that_waits_for_review_is_left_alone_unless_forced(tmp_path: Path) -> None:
     rewritten = "export default function App() {\n  return <img />;\n}\n// typed\n"
     first = file("src/App.tsx", rewritten) + DONE
-    choices = [CHOICE, CHOICE, ALT, CHOICE, ALT, CHOICE, ALT]
+    choices = [CHOICE, ALT, ALT, ALT]
     async with a_world(tmp_path, first, choices=choices) as world:
         workspace = MemoryWorkspace(PROJECT_FILES)
         await world.work_in(workspace, is_edit=True)
@@ -372,7 +384,7 @@ async def test_changes_that_break_the_app_are_taken_back(tmp_path: Path) -> None
         + '<package name="clsx"/>\n'
         + DONE
     )
-    async with a_world(tmp_path, choices=[CHOICE, bad]) as world:
+    async with a_world(tmp_path, choices=[bad]) as world:
         said = await change(world, MemoryWorkspace(PROJECT_FILES))
         assert statuses(said) == ["queued", "started", "failed"]
         assert (ending(said).outcome, ending(said).code) == ("failed", "made_worse")
@@ -385,14 +397,14 @@ async def test_changes_that_break_the_app_are_taken_back(tmp_path: Path) -> None
 
 async def test_old_errors_are_not_its_fault(tmp_path: Path) -> None:
     files = {**PROJECT_FILES, "src/old.ts": b"BROKEN;\n"}
-    async with a_world(tmp_path, choices=[CHOICE, ALT]) as world:
+    async with a_world(tmp_path, choices=[ALT]) as world:
         assert statuses(await change(world, MemoryWorkspace(files)))[-1] == "applied"
 
 
 async def test_a_sandbox_that_cannot_be_had_or_looked_at_costs_the_look_alone(
     tmp_path: Path,
 ) -> None:
-    async with a_world(tmp_path, choices=[CHOICE, ALT]) as world:
+    async with a_world(tmp_path, choices=[ALT]) as world:
         world.provider.broken = SandboxFailed("No room.")
         said = await change(world, MemoryWorkspace(PROJECT_FILES))
         assert statuses(said)[-1] == "applied"
@@ -410,7 +422,7 @@ async def test_a_sandbox_that_cannot_be_had_or_looked_at_costs_the_look_alone(
 async def test_what_does_not_come_to_its_end_changes_nothing(
     tmp_path: Path, reply: Reply, outcome: str, code: str
 ) -> None:
-    async with a_world(tmp_path, choices=[CHOICE, reply]) as world:
+    async with a_world(tmp_path, choices=[reply]) as world:
         said = await change(world, MemoryWorkspace(PROJECT_FILES))
         assert statuses(said)[-1] == "failed"
         assert (ending(said).outcome, ending(said).code) == (outcome, code)
@@ -426,7 +438,7 @@ async def test_a_critique_is_no_augmenter(tmp_path: Path) -> None:
 
 async def test_a_cancelled_augmenter_leaves_no_half(tmp_path: Path) -> None:
     reply = Reply(ALT.removesuffix(DONE) + "words " * 400, piece=9)
-    async with a_world(tmp_path, choices=[CHOICE, reply]) as world:
+    async with a_world(tmp_path, choices=[reply]) as world:
         workspace = MemoryWorkspace(PROJECT_FILES)
         skill = await find_skill(world.engine, "owner", "a11y")
         run = await run_augmenter(world.engine, AugmenterRequest(skill, workspace))

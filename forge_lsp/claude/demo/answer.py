@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from forge_lsp.claude.demo import building, restoring, sources
+from forge_lsp.claude.demo import building, restoring, skilled, sources
 from forge_lsp.claude.demo.asked import Asked
 from forge_lsp.claude.demo.catalogue import (
     COLOURS,
@@ -28,6 +28,9 @@ def answer(asked: Asked) -> str:
         return building.review(asked)
     if asked.is_fixing:
         return _fixed(asked)
+    if skilled.is_asked(asked):
+        edits = skilled.changes(asked)
+        return _changed(asked, edits) if edits else skilled.words(asked)
     named = next((app for app in apps() if asked.names(app.words)), None)
     for app in [named] if named else apps():
         wanted = _wanted(asked, app)

@@ -146,12 +146,13 @@ def _app(
         intro=_intro(reply),
         files=dict(_FILE.findall(reply)),
         packages=_PACKAGE.findall(reply),
-        edits=tuple(_edit(_read(folder, name), words) for name, words in edits.items()),
-        review=_edit(_read(folder, "review"), ()) if has_review else None,
+        edits=tuple(edit_of(_read(folder, name), words) for name, words in edits.items()),
+        review=edit_of(_read(folder, "review"), ()) if has_review else None,
     )
 
 
-def _edit(reply: str, words: Sequence[str]) -> Edit:
+def edit_of(reply: str, words: Sequence[str]) -> Edit:
+    """The edit that is kept as the reply `reply`."""
     return Edit(
         words=words,
         intro=_intro(reply),
