@@ -71,6 +71,10 @@ class Journal:
         if self._last is not None:
             # Many may wait for one group, and one of them be cancelled.
             await asyncio.shield(self._last.settled)
+        self.check(run_id)
+
+    def check(self, run_id: str) -> None:
+        """Raise `StoreFailed` where an event of this run was not committed."""
         if error := self._broken.get(run_id):
             raise error
 

@@ -104,7 +104,10 @@ class Run:
         self._put(event)
 
     async def stream_text(self, text: str) -> None:
-        """Record a piece of the model's reply, coalesced with what comes right after it."""
+        """Record a piece of the model's reply, coalesced with what comes right after it.
+
+        Raises `StoreFailed` once the journal could not be written.
+        """
         before = self._held.pop(_REPLY, None)
         joined = before.text + text if before else text
         await self._hold(_REPLY, TextDelta(joined, self._next_text))
@@ -165,6 +168,8 @@ class Run:
         return msgspec.structs.replace(last, tokens_used=self._tokens_used, duration_ms=taken)
 
     async def _hold(self, of: str, delta: TextDelta | FileDelta) -> None:
+        # Who only streams waits for no commit, and must not go on for ever when they fail.
+        self._journal.check(self.id)
         self._held[of] = delta
         if self._coalesce_s == 0:
             self._flush()

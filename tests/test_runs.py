@@ -505,6 +505,36 @@ async def test_a_run_that_only_streams_ends_its_subscribers_too_when_the_store_f
         await reading
 
 
+async def test_a_run_that_only_streams_ends_when_the_store_fails(
+    runs: Runs, store: GatedStore
+) -> None:
+    async def work(run: Run) -> None:
+        store.broken = StoreFailed("The disk is full.")
+        while True:
+            await run.stream_text("lost")
+            await asyncio.sleep(0)
+
+    run = await start(runs, work)
+    async with asyncio.timeout(WAIT_S):
+        await run.finished()
+    assert run.is_broken
+
+
+async def test_a_run_that_lost_its_journal_is_ended_once_it_can_be(
+    runs: Runs, store: GatedStore
+) -> None:
+    run = await start(runs, Waiting())
+    store.broken = StoreFailed("The disk is full.")
+    await runs.cancel(run.id)
+    await run.finished()
+    await until(lambda: runs.live(run.id) is None)
+    assert (await runs.record(run.id)).outcome is None
+    store.broken = None
+    await runs.end_orphans()
+    (last,) = [each for each in await said(runs, run.id) if isinstance(each, RunFinished)]
+    assert (last.outcome, last.code) == ("failed", "interrupted")
+
+
 async def test_a_run_that_lost_its_journal_leaves_another_one_alone(
     runs: Runs, store: GatedStore
 ) -> None:

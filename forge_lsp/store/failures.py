@@ -35,7 +35,7 @@ _UNREADABLE = (
 _FAILED = ("failed", "Try again; if it fails again, restart forge-lsp.")
 _UNREACHABLE = (
     "can't be reached",
-    "Check FORGE_DATABASE_URL, that its driver is installed and its server runs.",
+    "Check FORGE_DATABASE_URL, its password too, that its driver is installed and its server runs.",
 )
 
 _BY_SQLITE_CODE = {
@@ -55,10 +55,6 @@ _READ_ONLY = (
     "takes no changes: it is read-only, or its user may not write there",
     "Name a database in FORGE_DATABASE_URL that may be written, with a user who may.",
 )
-_SHUT = (
-    "lets nobody in with what FORGE_DATABASE_URL says",
-    "Check the user, the password and the database's name there.",
-)
 _CROWDED = ("takes no more connections", "Wait a minute, or raise its max_connections.")
 
 _BY_SQLSTATE = {
@@ -66,8 +62,6 @@ _BY_SQLSTATE = {
     "22": _UNREADABLE,
     "23": _UNFITTING,
     "25006": _READ_ONLY,
-    "28": _SHUT,
-    "3D": _SHUT,
     "42501": _READ_ONLY,
     "53100": _FULL,
     "53300": _CROWDED,

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Double,
+    Row,
     String,
     bindparam,
     case,
@@ -68,9 +69,6 @@ _page = (
     .order_by(_events.seq)
     .limit(bindparam("most"))
 )
-_last_before = select(func.max(_events.seq)).where(
-    _events.run_id == bindparam("run"), _events.seq <= bindparam("after")
-)
 _run_by_id = select(schema.runs).where(_runs.id == bindparam("run"))
 _open_runs = select(schema.runs).where(_runs.ended_at.is_(None))
 _ask_to_cancel = (
@@ -121,17 +119,20 @@ def append(connection: Connection, entries: Sequence[JournalEntry]) -> None:
 
 def events_after(connection: Connection, run_id: str, after: int, limit: int) -> Sequence[Recorded]:
     """Up to `limit` events of the run with `seq > after`, in order; raises `Gone`."""
-    page = events_past(connection, run_id, after, limit)
-    # Only what was tidied up has gaps.
-    if page and page[0].seq > after + 1:
-        _check_gap(connection, run_id, after, page[0])
+    # The cursor's own event comes along: it is missing only where a journal was tidied up.
+    rows = connection.execute(_page, {"run": run_id, "after": after - 1, "most": limit + 1}).all()
+    if rows and rows[0].seq == after:
+        return [_recorded(row) for row in rows[1:]]
+    page = [_recorded(row) for row in rows[:limit]]
+    if page and page[0].seq > 1:
+        _check_cursor(connection, run_id, after, page[0])
     return page
 
 
 def events_past(connection: Connection, run_id: str, after: int, limit: int) -> Sequence[Recorded]:
     """The same of a journal whatever was tidied up in it."""
     found = connection.execute(_page, {"run": run_id, "after": after, "most": limit})
-    return [Recorded(seq, at, events.decode(payload)) for seq, at, payload in found.all()]
+    return [_recorded(row) for row in found.all()]
 
 
 def one_run(connection: Connection, run_id: str) -> RunRecord | None:
@@ -197,17 +198,20 @@ def size(payload: str) -> int:
     return len(payload.encode())
 
 
-def _check_gap(connection: Connection, run_id: str, after: int, following: Recorded) -> None:
-    """Raises `Gone` where events are missing between `after` and the one that follows it."""
+def _check_cursor(connection: Connection, run_id: str, after: int, following: Recorded) -> None:
+    """Raises `Gone` where the event after a cursor whose own is missing may tell it twice."""
     run = one_run(connection, run_id)
     if run is not None and run.journal == "removed":
         raise Gone(REMOVED.format(run_id))
-    before = connection.scalar(_last_before, {"run": run_id, "after": after}) or 0
-    if isinstance(following.event, TextDelta) and before < after:
+    if after > 0 and isinstance(following.event, TextDelta):
         raise Gone(
             f"The text of the run {run_id} was joined since you last read it.",
             remedy="Read its events from the start.",
         )
+
+
+def _recorded(row: Row[Any]) -> Recorded:
+    return Recorded(row.seq, row.at, events.decode(row.payload))
 
 
 def now() -> int:

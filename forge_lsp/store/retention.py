@@ -49,7 +49,8 @@ def outdated(connection: Connection, keep_days: float, keep_mb: float) -> Sequen
         .where(_runs.ended_at.is_not(None), _runs.journal_bytes > 0)
         .order_by(_runs.ended_at)
     )
-    excess = (connection.scalar(select(func.sum(_runs.journal_bytes))) or 0) - keep_mb * _MB
+    # PostgreSQL sums big integers up as a decimal.
+    excess = int(connection.scalar(select(func.sum(_runs.journal_bytes))) or 0) - keep_mb * _MB
     before = journals.now() - keep_days * _DAY_MS
     found: list[str] = []
     for run in connection.execute(ended):

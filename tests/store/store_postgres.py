@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import URL
 
 START_TIMEOUT_S = 60
-_LOOSE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_LOOSE = {"fsync": "off", "full_page_writes": "off"}
 """What is written need not outlive the machine."""
 
 
