@@ -41,6 +41,7 @@ class Drafting:
         """What was laid under an empty workspace; nothing under any other."""
         self._workspace = workspace
         self._installed: set[str] = set()
+        self._told: set[ProjectPath] = set()
 
     async def install_needed(self) -> None:
         """Install what the code has come to need, and list in package.json what it lacks."""
@@ -74,9 +75,12 @@ class Drafting:
         return changes
 
     async def tell_scaffold(self, changes: Sequence[FileChange]) -> None:
-        """Tell of the template's files, which no model wrote."""
+        """Tell of the template's files, which no model wrote; of each once."""
         for change in changes:
-            if change.path not in self.drafts.changes and change.after is not None:
+            path = change.path
+            is_new = path not in self.drafts.changes and path not in self._told
+            if is_new and change.after is not None:
+                self._told.add(path)
                 text = change.after.decode("utf-8", "replace")
                 await self.run.append(events.FileFinished(change.path, text))
 

@@ -74,6 +74,20 @@ class Server:
         with self.stream(path, body) as stream:
             return [event for event in stream if event["type"] != "heartbeat"]
 
+    def lines(self, path: str, body: str) -> Sequence[Payload]:
+        """Everything that a stream of JSON lines says that goes well."""
+        accept = "Accept: application/x-ndjson"
+        done = subprocess.run(
+            self._command(
+                path, "--fail-with-body", "--no-buffer", "--header", accept, "--json", body
+            ),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return [json.loads(line) for line in done.stdout.split("\n") if line.strip()]
+
     def _answer(self, path: str, *options: str) -> Payload:
         done = subprocess.run(
             self._command(path, "--fail-with-body", *options),

@@ -115,6 +115,7 @@ class _Build:
         if missing:
             return _unfinished(missing, planned)
         work.is_whole = True
+        await work.tell_scaffold(await work.changes())
         await mend_new(self._engine, model, work)
         sandbox = await work.applier.drained()
         if self._settings.build.review:
