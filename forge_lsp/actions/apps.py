@@ -152,21 +152,28 @@ async def delete(engine: Engine, app: AppRecord) -> None:
 
 
 async def rollback(engine: Engine, account: str, run_id: str) -> Run:
-    """Start a run that puts back what a run changed, in the app and its sandbox.
+    """Start a run that puts back what a run changed: in an app, or in a workspace that is open in
+    an editor of this process; and in the sandbox.
 
-    Raises `NotFound` for a run that isn't the account's or changed no app, `Gone` after 24 h,
+    Raises `NotFound` for a run that isn't the account's or changed neither, `Gone` after 24 h,
     `Conflict` where nothing of it is there to be put back. A file that has changed since ends
     the run as failed, with the code `changed_since`.
     """
     record = await engine.runs.record(run_id)
     if record.account != account:
         raise NotFound(f"There is no run {run_id}.")
-    app = await engine.store.app(record.project)
-    if app is None or app.account != account:
-        raise NotFound(f"The run {run_id} changed no app that is still there.")
+    workspace = engine.workspaces.get(record.project)
+    if workspace is None:
+        app = await engine.store.app(record.project)
+        if app is None or app.account != account:
+            raise NotFound(
+                f"The run {run_id} changed no app that is still there, and no workspace that is "
+                "open here."
+            )
+        workspace = app_workspace(engine, app)
     if _now() - (record.ended_at or _now()) > ROLLBACK_WITHIN_MS:
         raise Gone(f"The run {run_id} ended more than 24 hours ago.")
-    return await engine.reviews.undo(app_workspace(engine, app), run_id, account=account)
+    return await engine.reviews.undo(workspace, run_id, account=account)
 
 
 def _now() -> int:

@@ -1,12 +1,13 @@
 """Everything that actions work with, in one place; `app` makes it, the wires hand it on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.review import Reviews
 from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.ports.model import Model
 from forge_lsp.ports.store import Store
+from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Runs
 from forge_lsp.settings import Places, Settings
 from forge_lsp.upkeep import Upkeep
@@ -28,6 +29,9 @@ class Engine:
     reviews: Reviews
     upkeep: Upkeep | None = None
     """None in an engine that does without."""
+
+    workspaces: dict[str, Workspace] = field(default_factory=dict[str, Workspace])
+    """Those that are open in an editor of this process, by their project."""
 
     async def close(self) -> None:
         """End the runs, then the sandboxes, then close what they wrote to."""

@@ -17,6 +17,7 @@ from forge_lsp.lsp.client import Client
 from forge_lsp.lsp.configuration import Configuration
 from forge_lsp.lsp.documents import Changes, ExactWorkspace
 from forge_lsp.lsp.folder import open_folder
+from forge_lsp.lsp.insights import Insights
 from forge_lsp.lsp.previews import Previews
 from forge_lsp.lsp.tasks import Tasks
 from forge_lsp.lsp.watching import Watcher
@@ -59,6 +60,7 @@ class Session:
         self.active_uri: str | None = None
         """The document that the person did something in last."""
         self.tasks = Tasks()
+        self.insights = Insights(client, self.changes, self.tasks)
         self._get_documents = get_documents
         self._open_engine = open_engine
         self._workspaces: dict[str, EditorWorkspace] = {}
@@ -79,6 +81,7 @@ class Session:
         """The engine, opened at the first command; knows what the workspace left pending."""
         engine = await self.late.get()
         if workspace is not None:
+            engine.workspaces[workspace.project] = workspace
             await engine.reviews.load(workspace.project)
         return engine
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from action_world import World, a_world, applied, ending, file, of, until
 from builders import FILES, Builders, plan
+from memory_sandbox import PICTURE
 from memory_workspace import MemoryWorkspace
 from msgspec.structs import replace as replace_struct
 
@@ -17,6 +18,7 @@ from forge_lsp.actions.apps import app_of, app_workspace, fork, new_app, rollbac
 from forge_lsp.actions.build.building import BuildRequest, build
 from forge_lsp.actions.build.resuming import earlier, resumable
 from forge_lsp.actions.late import Late
+from forge_lsp.actions.review import Choice
 from forge_lsp.errors import (
     Conflict,
     Gone,
@@ -183,12 +185,17 @@ async def test_a_plan_with_files_outside_the_project_is_cut(world: World, model:
 
 async def test_the_reviewer_patches_and_sees_the_page(world: World, model: Builders) -> None:
     model.reviewed = "Nice.\n" + file("src/Hero.tsx", "export default () => <h1>Better</h1>;\n")
+    model.waits = {"plan"}
     run = await start(world)
+    await until(lambda: bool(world.provider.made))
+    world.provider.made[0].picture = PICTURE
+    model.may_go_on.set()
     said = await world.said(run)
     assert of(events.Reviewed, said) == [events.Reviewed("Nice.", ("src/Hero.tsx",))]
     assert written(said)["src/Hero.tsx"] == "export default () => <h1>Better</h1>;\n"
     (request,) = [each for each in model.asked if each.purpose == "review"]
     assert "export default function Hero" in request.context
+    assert request.picture == PICTURE
 
 
 async def test_a_reviewers_patch_that_breaks_what_worked_is_dropped(
@@ -360,6 +367,21 @@ async def test_a_rollback_names_the_file_that_has_changed_since(world: World) ->
     assert (last.outcome, last.code) == ("failed", "changed_since")
     assert "src/Hero.tsx" in last.message
     assert (await world.engine.store.app_files(app.id))[HERO] == b"mine\n"
+
+
+async def test_a_rollback_of_what_an_open_workspace_took_over_is_an_undo(world: World) -> None:
+    workspace = MemoryWorkspace({})
+    run = await start(world, workspace)
+    await world.said(run)
+    with pytest.raises(NotFound, match="open here"):
+        await rollback(world.engine, "owner", run.id)
+    world.engine.workspaces[workspace.project] = workspace
+    await world.said(await world.engine.reviews.accept(workspace, Choice()))
+    assert workspace.disk["src/Hero.tsx"] == FILES["src/Hero.tsx"].encode()
+    with pytest.raises(NotFound):
+        await rollback(world.engine, "ci", run.id)
+    await world.said(await rollback(world.engine, "owner", run.id))
+    assert workspace.disk == {}
 
 
 async def test_a_rollback_comes_too_late_after_a_day(

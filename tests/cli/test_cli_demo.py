@@ -66,6 +66,18 @@ def test_once_it_goes_from_a_prompt_to_a_page_and_leaves_nothing(able_home: Path
 @pytest.mark.sandbox
 @pytest.mark.slow
 @pytest.mark.timeout(DEMO_TIMEOUT_S)
+def test_a_build_goes_from_its_plan_to_a_page(able_home: Path) -> None:
+    ended = run(able_home, "demo", "--once", "--build", timeout_s=DEMO_TIMEOUT_S)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Planned 7 file(s)" in ended.stdout
+    assert "✓ Reviewed (" in ended.stdout
+    assert _URL.search(ended.stdout)
+    assert "all that was started has ended" in ended.stdout
+
+
+@pytest.mark.sandbox
+@pytest.mark.slow
+@pytest.mark.timeout(DEMO_TIMEOUT_S)
 def test_without_once_the_page_stays_until_ctrl_c(able_home: Path) -> None:
     process = start(able_home)
     try:
