@@ -11,6 +11,7 @@ from . import (
     delay,
     edit_tokens,
     harness,
+    history,
     journal_events,
     memory,
     parser,
@@ -34,6 +35,7 @@ ROWS = {
         write.ROW,
         add_package.ROW,
         replay.ROW,
+        history.ROW,
         edit_tokens.ROW,
         agents.ROW,
     )
@@ -46,11 +48,13 @@ def main() -> None:
     takes.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS)}; or all")
     takes.add_argument("--rounds", type=_count, default=5, help="how often each side is measured")
     takes.add_argument("--json", action="store_true", help="print JSON, with every measurement")
+    takes.add_argument("--full", action="store_true", help="a history of 5 million events")
     given = takes.parse_args()
     unknown = [name for name in given.rows if name not in ROWS]
     if unknown:
         takes.error(f"there is no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    chosen = [ROWS[name] for name in given.rows or ROWS]
+    rows = ROWS | ({history.ROW.name: history.FULL_ROW} if given.full else {})
+    chosen = [rows[name] for name in given.rows or rows]
     lines = asyncio.run(harness.measure(chosen, given.rounds))
     if given.json:
         harness.print_json(lines)

@@ -69,8 +69,8 @@ def _of(pipe: IO[str] | None) -> IO[str]:
 @contextmanager
 def another_process(database_url: str) -> Generator[Other]:
     command = [sys.executable, "-W", "error", "-c", RUNNING, database_url]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe) as process:
         try:
             yield Other(process)
         finally:
