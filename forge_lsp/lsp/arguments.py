@@ -60,6 +60,25 @@ class Resume(_Arguments, frozen=True):
     text_document: Document | None = None
 
 
+class RunSkill(_Arguments, frozen=True):
+    """forge.skill.run: on a selection, a document, or the whole workspace."""
+
+    alias: str = ""
+    text_document: Document | None = None
+    range: Range | None = None
+    args: Any = None
+
+
+class RunAugmenter(_Arguments, frozen=True):
+    """forge.augmenter.run."""
+
+    alias: str = ""
+    dry_run: bool = False
+    force: bool = False
+    args: Any = None
+    text_document: Document | None = None
+
+
 class NamedFile(msgspec.Struct, frozen=True):
     """A file as HTTP names one."""
 

@@ -28,6 +28,8 @@ class Client:
 
     def __init__(self, server: LanguageServer) -> None:
         self._server = server
+        self._marked: dict[str, dict[str, Sequence[types.Diagnostic]]] = {}
+        """By URI and by whose they are, the marks that it shows."""
 
     # What it can do
 
@@ -99,10 +101,20 @@ class Client:
         """Any notification."""
         self._server.protocol.notify(method, params)
 
-    def publish(self, uri: str, diagnostics: Sequence[types.Diagnostic]) -> None:
-        """Replace what is marked in a file. Without a version: Helix drops one that mismatches."""
+    def publish(
+        self, uri: str, diagnostics: Sequence[types.Diagnostic], owner: str = "preview"
+    ) -> None:
+        """Replace what `owner` has marked in a file; what others have marked there stays.
+
+        Without a version: Helix drops one that mismatches.
+        """
+        marked = self._marked.setdefault(uri, {})
+        marked[owner] = diagnostics
+        shown = [each for mine in marked.values() for each in mine]
+        if not shown:
+            del self._marked[uri]
         self._server.text_document_publish_diagnostics(
-            types.PublishDiagnosticsParams(uri=uri, diagnostics=diagnostics)
+            types.PublishDiagnosticsParams(uri=uri, diagnostics=shown)
         )
 
     # Asking it; None where it doesn't answer

@@ -18,6 +18,7 @@ from forge_lsp.lsp import (
     review_commands,
     run_commands,
     sandbox_commands,
+    skill_commands,
 )
 from forge_lsp.lsp.session import Session
 
@@ -56,6 +57,16 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             fix_commands.fix,
             arguments.Fix,
             '{"textDocument": {"uri": "…"}, "diagnostics": […]}, or none at all',
+        ),
+        "forge.skill.run": Command(
+            skill_commands.run_skill,
+            arguments.RunSkill,
+            '{"alias": "review", "textDocument": {"uri": "…"}}',
+        ),
+        "forge.augmenter.run": Command(
+            skill_commands.run_augmenter,
+            arguments.RunAugmenter,
+            '{"alias": "a11y", "dryRun": true, "force": false}',
         ),
         "forge.apply": Command(
             generation_commands.apply_files,

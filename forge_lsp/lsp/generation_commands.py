@@ -75,7 +75,7 @@ async def _write(
         source=workspace,
         is_edit=is_edit,
         first=_first(workspace, given),
-        selection=_selection(workspace, given),
+        selection=selected(workspace, given.text_document, given.range),
         conversation=workspace.project,
         workspace=workspace,
         project=workspace.project,
@@ -91,15 +91,17 @@ def _first(workspace: EditorWorkspace, given: arguments.Prompt) -> Sequence[Proj
     return [*dict.fromkeys([*named, *([active] if active else [])])]
 
 
-def _selection(workspace: EditorWorkspace, given: arguments.Prompt) -> "Selection | None":
+def selected(
+    workspace: EditorWorkspace, named: arguments.Document | None, place: arguments.Range | None
+) -> "Selection | None":
     """The selected text; None where the range is empty or its document isn't open."""
     from forge_lsp.actions.request import Selection
 
-    path = given.text_document and workspace.path_of(given.text_document.uri)
+    path = named and workspace.path_of(named.uri)
     document = workspace.document(path) if path else None
-    if not path or not document or not given.range:
+    if not path or not document or not place:
         return None
-    start, end = given.range.start, given.range.end
+    start, end = place.start, place.end
     text = document.text_in_client_range(
         types.Range(
             types.Position(start.line, start.character), types.Position(end.line, end.character)

@@ -23,7 +23,7 @@ SETTLE_S = 0.1
 STIR_PAUSE_S = 0.5
 """A page that throws without end is looked at no more often than this."""
 LOOK_TIMEOUT_S = 30.0
-WRITES = frozenset({"generate", "edit", "fix"})
+WRITES = frozenset({"generate", "edit", "fix", "augmenter"})
 """The kinds of runs in which the model writes."""
 
 Changed = Collection[ProjectPath] | None

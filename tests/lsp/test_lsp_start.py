@@ -61,7 +61,11 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
         "commands": [
             "forge.generate",
             "forge.edit",
+            "forge.build",
+            "forge.resume",
             "forge.fix",
+            "forge.skill.run",
+            "forge.augmenter.run",
             "forge.apply",
             "forge.review.accept",
             "forge.review.reject",
