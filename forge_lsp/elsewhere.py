@@ -1,6 +1,7 @@
 """A run that isn't under way in this process: it has ended, or another process runs it."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,8 @@ from forge_lsp.ports.store import REMOVED, RunRecord, Store, Watch
 
 LOOK_S = 2.0
 """How often one who waits for a run looks whether it goes on at all."""
+NOTE_EVERY_S = 5.0
+"""How often its owner is told that there are listeners."""
 
 
 @asynccontextmanager
@@ -23,6 +26,7 @@ async def found_elsewhere(store: Store, run_id: str) -> "AsyncGenerator[Elsewher
         yield Elsewhere(store, run_id, None)
         return
     with store.watch_run(run_id) as watch:
+        await _be_heard_of(store, record)
         yield Elsewhere(store, run_id, watch)
 
 
@@ -33,6 +37,13 @@ async def _readable(store: Store, run_id: str) -> RunRecord:
     if record.journal == "removed":
         raise Gone(REMOVED.format(run_id))
     return record
+
+
+async def _be_heard_of(store: Store, run: RunRecord) -> None:
+    """Let its owner know that it is listened to: one who tells it is enough for all."""
+    now = time.time_ns() // 1_000_000
+    if run.heard_at is None or abs(now - run.heard_at) >= NOTE_EVERY_S * 1000:
+        await store.note_listener(run.id)
 
 
 class Elsewhere:
@@ -73,3 +84,5 @@ class Elsewhere:
             self._watch = None
         elif not await self._store.living([record.owner]):
             await self._store.interrupt_orphans()
+        else:
+            await _be_heard_of(self._store, record)

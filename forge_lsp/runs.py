@@ -67,6 +67,8 @@ class Run:
         self.id = record.id
         self.listeners = 0
         """How many subscribers it has now."""
+        self.heard_at: int | None = None
+        """When it was last heard elsewhere, as far as is known; for `Runs` alone."""
         self.is_ending = False
         """It is saying its last words."""
         self.cut_off = CANCELLED
@@ -306,6 +308,13 @@ class Runs:
         if record.journal == "removed":
             raise Gone(REMOVED.format(run_id))
         return record
+
+    async def was_heard_elsewhere(self, run: Run) -> bool:
+        """Whether anybody in another process has listened since this was last asked."""
+        heard_at = (await self.record(run.id)).heard_at
+        # What counts is that it has changed: the other's clock may tell another time.
+        was_heard, run.heard_at = heard_at != run.heard_at, heard_at
+        return was_heard
 
     async def recent(self, *, limit: int, project: str | None = None) -> Sequence[RunRecord]:
         """The newest runs first."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 
-from forge_lsp.errors import Conflict, NotFound
+from forge_lsp.errors import Conflict, NotFound, StoreFailed
 from forge_lsp.runs import Run, Runs
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,14 @@ class Attendance:
             log.error("%s broke", task.get_name(), exc_info=error)
 
 
+async def _is_heard_elsewhere(runs: Runs, run: Run) -> bool:
+    try:
+        return await runs.was_heard_elsewhere(run)
+    except StoreFailed:
+        # Nobody can listen there who can't be known of, so the run is not cancelled for that.
+        return True
+
+
 async def _attend(runs: Runs, run: Run, grace_s: float) -> None:
     clock = asyncio.get_running_loop().time
     last_heard = clock()
@@ -56,7 +64,7 @@ async def _attend(runs: Runs, run: Run, grace_s: float) -> None:
                 await run.finished()
             return
         except TimeoutError:
-            if run.listeners:
+            if run.listeners or await _is_heard_elsewhere(runs, run):
                 last_heard = clock()
     log.info("run %s is cancelled: nobody listened for %.0f s", run.id, grace_s)
     # It may end by itself in just this moment.

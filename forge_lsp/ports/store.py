@@ -10,7 +10,6 @@ from forge_lsp.events import Outcome, Recorded
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
 
-
 JournalState = Literal["whole", "compacted", "removed"]
 REMOVED = "The events of the run {} are kept no longer."
 """What whoever asks for them is told."""
@@ -37,6 +36,8 @@ class RunRecord:
     account: str = "owner"
     cancel_asked_at: int | None = None
     """When another process asked its owner to end it."""
+    heard_at: int | None = None
+    """When somebody in another process was last known to listen to it, while it was open."""
     journal: JournalState = "whole"
     """What `Store.tidy` has made of its events."""
     journal_bytes: int = 0
@@ -189,6 +190,10 @@ class Store(Protocol):
 
     async def runs(self, *, limit: int, project: str | None = None) -> Sequence[RunRecord]:
         """The newest first."""
+        ...
+
+    async def note_listener(self, run_id: str) -> None:
+        """Let the owner of an open run know that somebody listens to it here."""
         ...
 
     async def ask_to_cancel(self, run_id: str) -> None:

@@ -71,6 +71,11 @@ _page = (
 )
 _run_by_id = select(schema.runs).where(_runs.id == bindparam("run"))
 _open_runs = select(schema.runs).where(_runs.ended_at.is_(None))
+_note_listener = (
+    update(schema.runs)
+    .where(_runs.id == bindparam("run"), _runs.ended_at.is_(None))
+    .values(heard_at=bindparam("at", type_=BigInteger))
+)
 _ask_to_cancel = (
     update(schema.runs)
     .where(_runs.id == bindparam("run"), _runs.ended_at.is_(None))
@@ -163,6 +168,11 @@ def model_tokens(connection: Connection, account: str, since: int) -> int:
     """What the account's runs that were started since then took, in and out."""
     # PostgreSQL sums big integers up as a decimal.
     return int(connection.scalars(_model_tokens, {"of": account, "since": since}).one())
+
+
+def note_listener(connection: Connection, run_id: str) -> None:
+    """Note that somebody listens to an open run."""
+    connection.execute(_note_listener, {"run": run_id, "at": now()})
 
 
 def ask_to_cancel(connection: Connection, run_id: str) -> None:

@@ -35,6 +35,7 @@ runs = Table(
     Column("cost_usd", Double),
     Column("account", String, nullable=False),
     Column("cancel_asked_at", BigInteger),
+    Column("heard_at", BigInteger),
     Column("journal", String, nullable=False),
     Column("journal_bytes", BigInteger, nullable=False),
     Index("runs_by_time", "started_at"),

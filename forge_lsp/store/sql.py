@@ -148,6 +148,10 @@ class SqlStore:
         self._peers.watch()
         return self._peers.watches.open(run_id)
 
+    async def note_listener(self, run_id: str) -> None:
+        """Let the owner of an open run know that somebody listens to it here."""
+        await self._write(journals.note_listener, run_id)
+
     async def ask_to_cancel(self, run_id: str) -> None:
         """Ask the owner of an open run to cancel it."""
         await self._write(journals.ask_to_cancel, run_id)

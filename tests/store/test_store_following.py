@@ -11,6 +11,7 @@ import pytest
 from forge_lsp import elsewhere
 from forge_lsp.errors import Conflict, NotFound, StoreFailed
 from forge_lsp.events import Event, Recorded, RunFinished, RunStarted, Stage, TextDelta, Usage
+from forge_lsp.http.attendance import Attendance
 from forge_lsp.ports.store import JournalEntry, RunRecord, Store
 from forge_lsp.runs import CANCELLED, PAGE, Run, Runs
 
@@ -189,3 +190,24 @@ async def test_a_run_that_peers_took_for_dead_can_not_go_on(
         await read(owner, run.id)
     told = [each.event for each in await read(peer, run.id)]
     assert [type(each) for each in told] == [RunStarted, RunFinished]
+
+
+async def test_a_run_that_is_listened_to_elsewhere_alone_is_not_cancelled_for_that(
+    owner: Runs, peer: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "LOOK_S", 0.05)
+    monkeypatch.setattr(elsewhere, "NOTE_EVERY_S", 0.1)
+    run = await start(owner, Told())
+    reading = asyncio.create_task(read(peer, run.id))
+    attendance = Attendance()
+    attendance.watch(owner, run, grace_s=1.0)
+    await asyncio.wait([reading], timeout=2.5)
+    assert not reading.done()
+    reading.cancel()
+    await asyncio.wait([reading])
+    async with asyncio.timeout(WAIT_S):
+        await run.finished()
+    last = (await read(peer, run.id))[-1].event
+    assert isinstance(last, RunFinished)
+    assert last.outcome == "cancelled"
+    await attendance.close()

@@ -9,6 +9,7 @@ down_revision = "0003"
 
 def upgrade(op: Operations) -> None:
     op.add_column("runs", sa.Column("cancel_asked_at", sa.BigInteger))
+    op.add_column("runs", sa.Column("heard_at", sa.BigInteger))
     op.add_column(
         "runs", sa.Column("journal", sa.String, nullable=False, server_default=sa.text("'whole'"))
     )
