@@ -86,7 +86,7 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
         ],
         "workDoneProgress": True,
     }
-    assert len(COMMANDS) == 20
+    assert len(COMMANDS) == 24
     assert capabilities["codeActionProvider"]["codeActionKinds"] == [
         "refactor.rewrite.forge",
         "refactor.rewrite.forge.review",
