@@ -26,6 +26,8 @@ from forge_lsp.runs import Run
 
 MAX_TOLD_CHARACTERS = 1_000
 """Of what the model says of its changes, and of an error that they brought."""
+MOST_NAMED = 3
+"""Files that a sentence names."""
 NOTHING_DONE = "Nothing had to be changed."
 
 
@@ -39,6 +41,13 @@ class CutOff(ModelFailed):
     """The model's reply isn't whole, so nothing of it was taken."""
 
     code = "truncated"
+    remedy = "Try again."
+
+
+class Unfit(ModelFailed):
+    """A part of the changes can't be made, so none is."""
+
+    code = "edit_unmatched"
     remedy = "Try again."
 
 
@@ -85,6 +94,9 @@ class Augmenting:
             raise Refused(done.detail or "The model refused.")
         if done.stop != "end" and not drafts.is_complete:
             raise CutOff(done.detail or "The reply was cut off before its end.")
+        if drafts.given_up:
+            names = ", ".join(drafts.given_up[:MOST_NAMED])
+            raise Unfit(f"The model's edit of {names} doesn't fit the file.")
 
     async def gather(self, source: Files) -> Gathered:
         """What the model has to see of a project."""

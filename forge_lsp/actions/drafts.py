@@ -55,6 +55,8 @@ class Drafts:
         """What the model said beside the files."""
         self.is_complete = False
         """The model said that its reply is complete."""
+        self.given_up: list[ProjectPath] = []
+        """Files whose edit didn't fit, however often it was asked for."""
         self._run = run
         self._source = source
         self._workspace = workspace
@@ -152,6 +154,7 @@ class Drafts:
                 events.Problem("edit_unmatched", f"{misfit.path}: {reason}.", misfit.path)
             )
             await self._drop(misfit.path, reason)
+            self.given_up.append(misfit.path)
 
     async def _take_file(
         self, event: reply.WholeFile | reply.EditBlocks | reply.Deletion | reply.Rename

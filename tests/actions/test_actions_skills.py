@@ -430,6 +430,18 @@ async def test_what_does_not_come_to_its_end_changes_nothing(
         assert applied(said, "sandbox") == {}
 
 
+async def test_an_edit_that_does_not_fit_costs_the_others_too(tmp_path: Path) -> None:
+    unfit = edit("src/theme.ts", "nowhere", "x") + DONE
+    reply = ALT.removesuffix(DONE) + unfit
+    async with a_world(tmp_path, choices=[reply, unfit, DONE]) as world:
+        said = await change(world, MemoryWorkspace(PROJECT_FILES))
+        assert statuses(said)[-1] == "failed"
+        assert ending(said).code == "edit_unmatched"
+        assert "src/theme.ts doesn't fit" in ending(said).message
+        assert world.pending == {}
+        assert applied(said, "sandbox") == {}
+
+
 async def test_a_critique_is_no_augmenter(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world:
         with pytest.raises(InvalidRequest, match="review is no augmenter"):
