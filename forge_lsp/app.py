@@ -23,7 +23,11 @@ async def open_engine(settings: Settings, places: Places) -> Engine:
     """
     store = await _open_store(settings, places)
     runs = Runs(store, coalesce_s=settings.runs.coalesce_s, max_active=settings.runs.max_active)
-    await runs.end_orphans()
+    try:
+        await runs.end_orphans()
+    except BaseException:
+        await store.close()
+        raise
     upkeep = Upkeep(runs, store, settings.runs)
     upkeep.start()
 

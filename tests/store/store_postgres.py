@@ -3,25 +3,27 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import URL
 
-START_TIMEOUT_S = 60
-_LOOSE = {"fsync": "off", "full_page_writes": "off"}
-"""What is written need not outlive the machine."""
+WAIT_S = 60
+_LOOSE = {"fsync": "off", "full_page_writes": "off", "listen_addresses": ""}
+"""What is written outlives the server and need not outlive the machine."""
 
 
 def find_binaries() -> Path | None:
     """The folder of PostgreSQL's own programs, the newest's; None where there is none."""
     installed = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/initdb"),
-        key=lambda path: float(path.parts[-3]),
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3])
     )
     found = str(installed[-1]) if installed else shutil.which("initdb")
     return Path(found).resolve().parent if found else None
@@ -36,20 +38,32 @@ class Cluster:
         self._user = user
         """As whom it runs; None for ourselves."""
         self._made = 0
-        initdb = ["initdb", "-D", str(self._data), "-U", "forge", "-A", "trust", "-E", "UTF8"]
-        self._run(*initdb, "--no-sync", "--no-instructions", "--locale=C.UTF-8")
+        self._server: subprocess.Popen[bytes] | None = None
+        how = ["-U", "forge", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        made = self._spawn([str(binaries / "initdb"), "-D", self._data, *how])
+        assert made.wait(WAIT_S) == 0, (folder / "log").read_text()
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = " ".join(f"-c {name}={value}" for name, value in _LOOSE.items())
-        socket = f"-k {self._folder} -c listen_addresses= {options}"
-        waiting = ["-w", "-t", str(START_TIMEOUT_S)]
-        log = ["-l", str(self._folder / "log")]
-        self._run("pg_ctl", "start", "-D", str(self._data), *waiting, *log, "-o", socket)
+        server = [str(self._binaries / "postgres"), "-D", self._data, "-k", str(self._folder)]
+        loose = [part for name, value in _LOOSE.items() for part in ("-c", f"{name}={value}")]
+        # It ends with us, whatever ends us.
+        self._server = self._spawn(["setpriv", "--pdeathsig", "QUIT", *server, *loose])
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                self.execute("SELECT 1")
+                return
+            except psycopg.OperationalError:
+                is_up = self._server.poll() is None and time.monotonic() < deadline
+                assert is_up, (self._folder / "log").read_text()
+                time.sleep(0.02)
 
     def stop(self) -> None:
-        """End it as a crash of its machine would: whoever is connected is cut off."""
-        self._run("pg_ctl", "stop", "-D", str(self._data), "-m", "immediate", "-w")
+        """End it as a crash would: whoever is connected is cut off."""
+        assert self._server
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(WAIT_S)
 
     @contextmanager
     def database(self) -> Generator[str]:
@@ -58,14 +72,10 @@ class Cluster:
         name = f"forge_{self._made}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         try:
-            yield self.url(name).render_as_string(hide_password=False)
+            query = {"host": str(self._folder)}
+            yield URL.create("postgresql", "forge", database=name, query=query).render_as_string()
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-    def url(self, database: str) -> URL:
-        """How a database of it is named."""
-        query = {"host": str(self._folder)}
-        return URL.create("postgresql", "forge", database=database, query=query)
 
     def execute(self, statement: str) -> None:
         """Carry out a statement that goes beyond one database."""
@@ -74,27 +84,23 @@ class Cluster:
             connection.execute(statement.encode())
 
     @property
-    def _data(self) -> Path:
-        return self._folder / "data"
+    def _data(self) -> str:
+        return str(self._folder / "data")
 
-    def _run(self, program: str, *arguments: str) -> None:
-        # What is started in the background must not keep our pipe open.
-        with (self._folder / "said").open("w+b") as said:
-            command = [str(self._binaries / program), *arguments]
-            ran = subprocess.run(
+    def _spawn(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        another: dict[str, Any] = {}
+        if self._user is not None:
+            known = pwd.getpwnam(self._user)
+            another = {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": []}
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
                 command,
-                check=False,
-                user=self._user,
-                group=self._user and pwd.getpwnam(self._user).pw_gid,
-                extra_groups=self._user and [],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=log,
                 stderr=subprocess.STDOUT,
-                timeout=2 * START_TIMEOUT_S,
+                **another,
             )
-            said.seek(0)
-            assert ran.returncode == 0, said.read().decode(errors="replace")
 
 
 @contextmanager
