@@ -67,6 +67,13 @@ class ChangedSince(Conflict):
     code = "changed_since"
 
 
+class VersionConflict(Conflict):
+    """Something isn't at the version any more that a change was made for."""
+
+    code = "version_conflict"
+    remedy = "Read it again and make the change anew."
+
+
 class TooManyRuns(ForgeError):
     """As many runs as are allowed are under way."""
 

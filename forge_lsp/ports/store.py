@@ -9,6 +9,7 @@ from forge_lsp.changes.sets import ChangeSet
 from forge_lsp.events import Outcome, Recorded
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
+from forge_lsp.ports.projects import ProjectStore
 
 JournalState = Literal["whole", "compacted", "removed"]
 REMOVED = "The events of the run {} are kept no longer."
@@ -153,7 +154,7 @@ class Watch(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(ProjectStore, Protocol):
     """What outlives the process. Every method raises `StoreFailed` when the database won't."""
 
     @property

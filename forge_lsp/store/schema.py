@@ -5,6 +5,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -196,3 +197,75 @@ skills = Table(
     Column("tags", Text, nullable=False),
 )
 """Its columns are the fields of `ports.store.SkillRecord`; `tags` is a JSON list."""
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("folder", Text, nullable=False),
+    Index("projects_by_account", "account", "created_at"),
+)
+"""Its columns are the fields of `ports.projects.ProjectRecord`."""
+
+project_messages = Table(
+    "project_messages",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("role", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("type", String, nullable=False),
+    Column("image_url", Text),
+    Column("run_id", String),
+    Column("fragment_id", String),
+    Index("project_messages_by_time", "project", "created_at"),
+)
+"""Its columns are the fields of `ports.projects.ProjectMessage`."""
+
+fragments = Table(
+    "fragments",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("message_id", String, nullable=False),
+    Column("project", String, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("account", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("sandbox_id", String),
+    Column("sandbox_url", Text),
+    Column("image_url", Text),
+    Column("design_spec", Text),
+    Index("fragments_by_project", "project", "created_at"),
+)
+"""Its columns are the fields of `ports.projects.FragmentRecord`; `version` is the newest one."""
+
+fragment_versions = Table(
+    "fragment_versions",
+    metadata,
+    Column("fragment_id", String, ForeignKey("fragments.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+fragment_files = Table(
+    "fragment_files",
+    metadata,
+    Column("fragment_id", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("hash", String(64), ForeignKey("blobs.hash")),
+    ForeignKeyConstraint(
+        ["fragment_id", "version"],
+        ["fragment_versions.fragment_id", "fragment_versions.version"],
+        ondelete="CASCADE",
+    ),
+)
+"""What each version changed against the one before; `hash` is NULL where the file went."""

@@ -5,9 +5,9 @@ statement, as asynchronous drivers take it, costs more than the statement.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 from sqlalchemy import URL, Connection, Engine
 
@@ -37,15 +37,12 @@ from forge_lsp.store import (
 from forge_lsp.store.engine import default_url, lock_schema, make_engine, parse_url, prepare
 from forge_lsp.store.failures import explained
 from forge_lsp.store.local import LocalPeers
+from forge_lsp.store.project_store import SqlProjects
 from forge_lsp.store.retention import Place
 from forge_lsp.store.servers import Servers
-from forge_lsp.store.threads import Threads
 from forge_lsp.store.watching import CANCELS, Watch, Watches
 
 __all__ = ["SqlStore", "default_url", "open_store"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Peers(Protocol):
@@ -91,7 +88,7 @@ async def open_store(url: str) -> "SqlStore":
     return store
 
 
-class SqlStore:
+class SqlStore(SqlProjects):
     """The port `Store`; made by `open_store`.
 
     What a method has written when it returns outlives the death of the process by any signal.
@@ -102,9 +99,7 @@ class SqlStore:
     """
 
     def __init__(self, engine: Engine, place: str) -> None:
-        self._engine = engine
-        self._place = place
-        self._threads = Threads(place)
+        super().__init__(engine, place)
         is_local = engine.dialect.name == "sqlite"
         self._peers: Peers = LocalPeers(engine) if is_local else Servers(engine)
 
@@ -291,30 +286,6 @@ class SqlStore:
         """Finish what is under way, then close every connection; what comes later is refused."""
         self._threads.refuse()
         await asyncio.to_thread(self._end)
-
-    async def _write(
-        self,
-        work: Callable[Concatenate[Connection, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        def in_turn() -> T:
-            with explained(self._place), self._engine.begin() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await self._threads.write(in_turn)
-
-    async def _read(
-        self,
-        work: Callable[Concatenate[Connection, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        def beside() -> T:
-            with explained(self._place), self._engine.connect() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await self._threads.read(beside)
 
     def _end(self) -> None:
         self._threads.end()
