@@ -55,6 +55,8 @@ class SkillRequest:
     """Empty: the workspace's."""
     conversation: str | None = None
     """A stored conversation that this turn continues and is stored in."""
+    said: str = ""
+    """What the conversation keeps as this turn; empty: what the skill is."""
     may_go_on: MayGoOn | None = None
     """Asks whether it may cost more than the settings allow; None: it may not."""
 
@@ -224,8 +226,9 @@ async def _recent(engine: Engine, request: SkillRequest) -> Sequence[Message]:
 async def _remember(engine: Engine, request: SkillRequest, critique: _Critique) -> None:
     if request.conversation is None:
         return
+    said = request.said or f"({request.skill.title}) {request.skill.description}"
     turns = [
-        Message("user", f"({request.skill.title}) {request.skill.description}"),
+        Message("user", said),
         Message("assistant", critique.prose or "(nothing)"),
     ]
     await engine.store.add_messages(request.conversation, turns)
