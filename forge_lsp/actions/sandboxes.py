@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.taking_up import match
@@ -71,6 +72,18 @@ class Sandboxes:
         known.used_at = time.monotonic()
         known.sandbox.renew()
         return known.sandbox
+
+    def at(self, account: str, url: str) -> Sandbox | None:
+        """The account's newest sandbox whose preview, or a page of it, is at that address."""
+        asked = _place(url)
+        if asked is None:
+            return None
+        for known in reversed(self._known.values()):
+            place = _place(known.sandbox.url)
+            is_there = place is not None and place[0] == asked[0] and asked[1].startswith(place[1])
+            if known.account == account and is_there:
+                return known.sandbox
+        return None
 
     def of_project(self, project: str) -> Sandbox | None:
         """The workspace's newest sandbox, if it ever had one; doesn't count as a use."""
@@ -181,3 +194,14 @@ async def _end(sandbox: Sandbox) -> None:
         await sandbox.kill()
     except ForgeError as error:
         log.warning("sandbox %s ends with its lease only: %s", sandbox.id, error.message)
+
+
+def _place(url: str) -> tuple[tuple[str, str, int | None], str] | None:
+    """Which server an address is of, and where on it; None for what is no address."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return None
+    host = "127.0.0.1" if host == "localhost" else host
+    return (parts.scheme, host, port), f"{parts.path.rstrip('/')}/"

@@ -18,8 +18,11 @@ from forge_lsp.http.observing import Observer
 from forge_lsp.http.state import ATTENDANCE, ENGINE, REQUEST_ID, SETTINGS, STREAMS, run_began
 from forge_lsp.http.streams import Streams
 from forge_lsp.http.tracing import close_tracing, open_tracing, trace_requests
-from forge_lsp.http.v1 import apps, chats, events, runs
+from forge_lsp.http.v1 import apps, chats, events, runs, skills
 from forge_lsp.settings import HttpSettings
+
+_APP = "/v1/apps/{id:(?!generate$)[^/]+}"
+"""`generate` is a route of its own, and the id of no app."""
 
 ROUTES = (
     web.post("/api/generate/stream", generation.generate_stream),
@@ -32,12 +35,16 @@ ROUTES = (
     web.post("/api/packages/install", sandboxes.install_packages),
     web.post("/v1/apps/generate", apps.generate),
     web.get("/v1/apps", apps.listed),
-    web.get("/v1/apps/{id}", apps.get),
-    web.delete("/v1/apps/{id}", apps.delete),
+    web.get(_APP, apps.get),
+    web.delete(_APP, apps.delete),
     web.get("/v1/apps/{id}/files", apps.files),
     web.patch("/v1/apps/{id}/files", apps.write_files),
     web.post("/v1/apps/{id}/fork", apps.fork),
     web.post("/v1/chats/{id}/messages", chats.say),
+    web.get("/v1/skills", skills.listed),
+    web.post("/v1/skills", skills.add),
+    web.post("/v1/skills/run", skills.run),
+    web.post("/v1/augmenters/run", skills.augment),
     web.get("/v1/runs/{id}", runs.get),
     web.get("/v1/runs/{id}/events", events.stream, allow_head=False),
     web.post("/v1/runs/{id}/cancel", runs.cancel),

@@ -58,6 +58,8 @@ STREAMED: Mapping[str, Callable[[web.Request, RunRecord], Wire]] = MappingProxyT
         "/api/apply/stream": _apply,
         "/v1/apps/generate": _lines,
         "/v1/chats/{id}/messages": _lines,
+        "/v1/skills/run": _lines,
+        "/v1/augmenters/run": _lines,
     }
 )
 """By route: how a run that it started is told again."""

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,11 @@ def described() -> Mapping[str, Any]:
     app = web.Application()
     app.add_routes([*OPEN_ROUTES, *ROUTES])
     return json.loads(json.dumps(describe(app.router.routes())))
+
+
+def canonical(route: web.RouteDef) -> str:
+    """Its path as the document has it, without what a parameter must look like."""
+    return re.sub(r"\{(\w+):[^{}]*\}", r"{\1}", route.path)
 
 
 def schema(name: str) -> Mapping[str, Any]:

@@ -6,8 +6,10 @@ from typing import Any
 
 from http_serving import Api
 
+from forge_lsp.actions import apps
 from forge_lsp.actions.accounts import TokenRequest, create_token
 from forge_lsp.events import Event, RunFinished
+from forge_lsp.paths import ProjectPath
 from forge_lsp.runs import Run
 
 ENDS = {"ready", "done", "cancelled", "error"}
@@ -48,3 +50,19 @@ async def token(api: Api, name: str = "ci", **asked: Any) -> dict[str, str]:
     """The headers of whoever has a new token."""
     text, _ = await create_token(api.engine.store, TokenRequest(name, **asked))
     return {"Authorization": f"Bearer {text}"}
+
+
+async def stream(api: Api, path: str, body: Any, **options: Any) -> list[dict[str, Any]]:
+    """Every line of a stream that is answered well."""
+    async with api.client.post(path, json=body, **options) as response:
+        assert response.status == 200, await response.text()
+        assert response.content_type == "application/x-ndjson"
+        return lines(await response.read())
+
+
+async def app_with(api: Api, files: dict[str, bytes], account: str = "owner") -> str:
+    """The id of an app that holds just these files."""
+    app = await apps.new_app(api.engine, account, "x", None, None)
+    contents = {ProjectPath.parse(path): content for path, content in files.items()}
+    await api.engine.store.put_app_files(app.id, contents)
+    return app.id

@@ -11,6 +11,7 @@ from forge_lsp import events
 from forge_lsp.changes.hunks import hunks_between
 from forge_lsp.events import DesignSpec, Event, PlannedFile, Recorded, RunFinished
 from forge_lsp.http.v1.ndjson import AS_ASKED, Lines, ServerSentLines, render, wire_of
+from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.store import RunRecord
 
 BEFORE = "one\ntwo\nthree\n"
@@ -18,6 +19,7 @@ AFTER = "one\n2\n3\n4\n"
 CHANGED = events.FileFinished("src/App.tsx", AFTER, hunks_between(BEFORE, AFTER))
 NEW = events.FileFinished("src/New.tsx", "a\nb")
 KINDS = ("build", "skill", "augmenter", "augmenter_dry_run", "generate", "undo", "")
+NAMES = {"build": "BuildLine", **dict.fromkeys(KINDS[1:4], "SkillLine")}
 EVERY: list[Event] = [
     events.RunStarted("x", "y"),
     events.Stage("Reading the files...", 1, 4),
@@ -72,7 +74,24 @@ def test_whatever_a_run_says_is_one_line_as_described_or_none(kind: str) -> None
             line = json.loads(data)
             assert list(line)[:3] == ["type", "runId", "id"]
             assert (line["runId"], line["id"]) == ("run_1", 7)
-            assert problems(schema("RunLine"), line) == []
+            assert problems(schema(NAMES.get(kind, "RunLine")), line) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_told_at_once_and_what_is_replayed_are_the_same_bytes(kind: str) -> None:
+    path = ProjectPath.parse("src/App.tsx")
+    fresh: list[Event] = [
+        *EVERY,
+        events.FileFinished(path, "x"),
+        events.FileDropped(path, AS_ASKED),
+        events.Insight("bug", "l", "d", path, 3),
+        events.Reviewed("n", (path,)),
+        events.Planned("s", (PlannedFile(path, "p"),)),
+    ]
+    for event in fresh:
+        kept = events.decode(events.encode(event))
+        told = [Lines(record(kind)).say(Recorded(1, 0, each)) for each in (event, kept)]
+        assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from http_serving import Api, serving, settings, until
-from http_v1 import bare, lines, said, token
+from http_v1 import app_with, bare, lines, said, stream, token
 
-from forge_lsp.actions import apps
 from forge_lsp.http.idempotency import KEY
 from forge_lsp.http.v1.building import with_context
 from forge_lsp.paths import PROTECTED, ProjectPath
@@ -21,22 +20,6 @@ FIELDS = [
     "id", "chatId", "workspaceId", "prompt", "template", "previewUrl", "deployUrl", "status",
     "createdAt", "updatedAt",
 ]  # fmt: skip
-
-
-async def stream(api: Api, path: str, body: Any, **options: Any) -> list[dict[str, Any]]:
-    """Every line of a stream that is answered well."""
-    async with api.client.post(path, json=body, **options) as response:
-        assert response.status == 200, await response.text()
-        assert response.content_type == "application/x-ndjson"
-        return lines(await response.read())
-
-
-async def app_with(api: Api, files: dict[str, bytes], account: str = "owner") -> str:
-    """The id of an app that holds just these files."""
-    app = await apps.new_app(api.engine, account, "x", None, None)
-    contents = {ProjectPath.parse(path): content for path, content in files.items()}
-    await api.engine.store.put_app_files(app.id, contents)
-    return app.id
 
 
 async def test_a_build_is_told_from_its_plan_to_its_preview(api: Api) -> None:
@@ -353,7 +336,7 @@ async def test_the_model_that_is_used_may_be_named(api: Api) -> None:
 def test_context_that_comes_along_is_told_under_the_prompt() -> None:
     assert with_context("p", None) == with_context("p", "") == with_context("p", {}) == "p"
     assert with_context("p", "uses pnpm").startswith("p\n\n")
-    assert with_context("p", {"a": ["é"]}).endswith('\n{"a":["é"]}')
+    assert with_context("p", {"a": ["é"]}).endswith('\n{"a": ["é"]}')
 
 
 async def test_another_accounts_apps_and_chats_are_not_there(api: Api) -> None:

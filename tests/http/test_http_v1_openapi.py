@@ -1,13 +1,17 @@
 """What /v1 answers and streams is as /openapi.json says."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from http_description import check, described, problems, schema
-from http_serving import Api
-from http_v1 import lines
+from http_fuzzing import fuzz
+from http_serving import Api, until
+from http_v1 import app_with, lines
 
-from forge_lsp.http.openapi.operations import NDJSON, OPERATIONS
+from forge_lsp.http.needs import NEEDS
+from forge_lsp.http.openapi.operation import NDJSON
+from forge_lsp.http.openapi.operations import OPERATIONS
 
 PROMPT = {"prompt": "A landing page with pricing and a footer"}
 STREAMS = [each for each, operation in OPERATIONS.items() if operation.media_type == NDJSON]
@@ -36,8 +40,6 @@ def test_every_route_that_starts_a_run_under_v1_says_that_it_streams_lines() -> 
 
 
 def _starts(method: str, path: str) -> bool:
-    from forge_lsp.http.needs import NEEDS
-
     return NEEDS[method, path].starts_run
 
 
@@ -84,3 +86,32 @@ async def test_events_as_server_sent_events_are_as_described(api: Api) -> None:
     async with api.client.get(path, headers={"Accept": "text/event-stream"}) as response:
         assert response.content_type == "text/event-stream"
         await check("/v1/runs/{id}/events", response)
+
+
+async def test_skills_are_as_described(api: Api) -> None:
+    app_id = await app_with(api, {"src/App.tsx": b"export default 1;\n"})
+    own = dict(OPERATIONS["POST", "/v1/skills"].example or {})
+    asked: list[tuple[str, str, Any, int]] = [
+        ("GET", "/v1/skills", None, 200),
+        ("POST", "/v1/skills", own, 201),
+        ("GET", "/v1/skills", None, 200),
+        ("POST", "/v1/skills", {**own, "alias": "seo"}, 409),
+        ("POST", "/v1/skills/run", {"alias": "review", "appId": app_id}, 200),
+        ("POST", "/v1/skills/run", {"alias": "copy", "text": "Welcome"}, 200),
+        ("POST", "/v1/skills/run", {"alias": "copy", "url": "http://127.0.0.1/"}, 422),
+        ("POST", "/v1/augmenters/run", {"alias": "seo", "appId": app_id, "dryRun": True}, 200),
+        ("POST", "/v1/augmenters/run", {"alias": "a11y", "appId": app_id}, 200),
+        ("POST", "/v1/augmenters/run", {"alias": "review", "appId": app_id}, 400),
+        ("POST", "/v1/augmenters/run", {"alias": "seo", "text": "x"}, 422),
+    ]
+    for method, path, body, status in asked:
+        async with api.client.request(method, path, json=body) as response:
+            assert response.status == status, (method, path, await response.text())
+            await check(path, response)
+
+
+@pytest.mark.slow
+async def test_schemathesis_finds_nothing_under_v1(api: Api, tmp_path: Path) -> None:
+    await api.post("/api/sandbox/create")
+    await fuzz(api, tmp_path, "--include-path-regex", "^/v1/")
+    await until(lambda: api.engine.runs.under_way == 0)

@@ -1,7 +1,7 @@
 """The shapes of answers, as clients may rely on them. Handlers write them by hand, for speed; tests
 hold every answer to its shape here."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -249,3 +249,28 @@ class AppFiles(Answer):
     """The text of each, by its path."""
     omitted: list[str]
     """The paths of those that are no text."""
+
+
+class Skill(Answer):
+    """What can be run on an app, by a short name."""
+
+    alias: str
+    title: str
+    description: str
+    kind: Literal["critique", "augmenter"]
+    """A critique says what it finds, an augmenter changes the app."""
+    tags: list[str]
+    sample_args: Any
+    """Arguments that it may be run with; null where there is no example."""
+    custom: bool
+    """Whether somebody else than the makers of this server wrote it."""
+    origin: Literal["built_in", "account", "workspace"]
+
+
+class SkillList(Answer):
+    """A page of skills, by alias."""
+
+    data: list[Skill]
+    next_cursor: str | None
+    """What to ask for the next page with."""
+    has_more: bool

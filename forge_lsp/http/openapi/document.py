@@ -16,18 +16,14 @@ import forge_lsp
 from forge_lsp.http import idempotency
 from forge_lsp.http.needs import NEEDS
 from forge_lsp.http.openapi import answers
+from forge_lsp.http.openapi.operation import EVENTS, JSON, NDJSON, Operation, Parameter
 from forge_lsp.http.openapi.operations import (
     COMMON,
-    EVENTS,
-    JSON,
-    NDJSON,
     OF_MODEL,
     OPERATIONS,
     WITH_BODY,
     WITH_KEY,
     WITH_TOKEN,
-    Operation,
-    Parameter,
 )
 
 Json = dict[str, Any]
@@ -37,6 +33,7 @@ _TAGS = {
     "Streams": "Runs that are told as they go: server-sent events, one JSON object each.",
     "Sandboxes": "Where the apps run.",
     "Apps": "Apps that are built here, and the chats in which they are changed.",
+    "Skills": "What looks at apps and says what it finds, and what changes them.",
     "Runs": "What became of a stream; its id is the stream's `X-Run-Id`.",
     "Operations": "For those who run the server.",
 }
@@ -191,7 +188,7 @@ def _success(operation: Operation, schemas: Mapping[str, Json]) -> Json:
 def _lines(lines: type[BaseModel], schemas: Mapping[str, Json]) -> Json:
     """The schema is that of one line."""
     examples = {
-        name: {"summary": schemas[name]["description"], "value": example}
+        name: {"summary": schemas[name]["description"], "value": _as_told(example)}
         for name in _members(schemas[lines.__name__])
         for example in schemas[name]["examples"]
     }
@@ -224,8 +221,13 @@ def _stream(events: type[BaseModel], schemas: Mapping[str, Json]) -> Json:
 
 
 def _said(event: Json) -> Json:
+    return {"data": msgspec.json.encode(_as_told(event)).decode()}
+
+
+def _as_told(event: Json) -> Json:
     # pydantic sorts what stands in a schema; on the wire the type comes first.
-    return {"data": msgspec.json.encode({"type": event["type"], **event}).decode()}
+    first = {name: event[name] for name in ("type", "runId", "id") if name in event}
+    return first | event
 
 
 def _members(union: Json) -> list[str]:

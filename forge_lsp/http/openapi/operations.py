@@ -1,19 +1,13 @@
 """What each route takes and gives: what its description needs and its code doesn't tell."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
-
-from pydantic import BaseModel
 
 from forge_lsp.http import bodies
-from forge_lsp.http.openapi import answers, events, lines
-from forge_lsp.http.v1 import bodies as v1_bodies
+from forge_lsp.http.openapi import answers, events
+from forge_lsp.http.openapi.operation import EVENTS, Operation, Parameter
+from forge_lsp.http.openapi.v1 import V1_OPERATIONS
 
-JSON = "application/json"
-EVENTS = "text/event-stream"
-NDJSON = "application/x-ndjson"
 _PROMPT = "Create a React counter component with increment and decrement buttons"
 _FILES = [
     {
@@ -23,55 +17,12 @@ _FILES = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One of a query."""
-
-    meaning: str
-    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path."""
-
-    summary: str
-    tag: str
-    answer: type[BaseModel] | None = None
-    """The JSON of 200; None where it is a stream or something else than JSON."""
-    events: type[BaseModel] | None = None
-    """What its stream says, where 200 is one."""
-    media_type: str = JSON
-    """Of 200; a stream of NDJSON is there as EVENTS, too."""
-    body: type[BaseModel] | None = None
-    example: Mapping[str, Any] | None = None
-    """A body."""
-    is_body_required: bool = True
-    query: Mapping[str, Parameter] = field(default_factory=dict[str, Parameter])
-    """By name; all may be left out."""
-    failures: Mapping[int, str] = field(default_factory=dict[int, str])
-    """By status: when, beside what may happen to every request."""
-    status: int = 200
-    """Of what goes well."""
-    also: int | None = None
-    """Another status with the same answer."""
-
-
 _SANDBOX_ID = {"sandboxId": Parameter("Which one; left out: the active one, which was used last.")}
 _NO_SANDBOX = "The account has no active sandbox, or never had that one."
 
-_EVENT_ID = {"type": "string", "pattern": "^[0-9]{1,15}$"}
-_PAGE = {
-    "limit": Parameter("How many; at most 100 are given.", {"type": "integer", "minimum": 1}),
-    "cursor": Parameter(
-        "The page before's `nextCursor`.", {"type": "string", "format": "page-cursor"}
-    ),
-}
-_NO_APP = {404: "There is no such app."}
-_CHANGED = {409: "Another run is changing the app."}
-
 OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
     {
+        **V1_OPERATIONS,
         ("POST", "/api/generate/stream"): Operation(
             "Generate an app, or edit one",
             "Streams",
@@ -131,91 +82,6 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             body=bodies.InstallBody,
             example={"packages": ["react", "lodash"]},
             failures={404: _NO_SANDBOX},
-        ),
-        ("POST", "/v1/apps/generate"): Operation(
-            "Build an app",
-            "Apps",
-            events=lines.BuildLine,
-            media_type=NDJSON,
-            body=v1_bodies.GenerateAppBody,
-            example={"prompt": "A landing page with pricing and a footer"},
-            failures={
-                404: "There is no such chat, or no such augmenter.",
-                **_CHANGED,
-                422: "There is no such template, or the model can't be asked.",
-            },
-        ),
-        ("GET", "/v1/apps"): Operation(
-            "List apps",
-            "Apps",
-            answer=answers.AppList,
-            query=_PAGE,
-            failures={400: "The limit or the cursor is none."},
-        ),
-        ("GET", "/v1/apps/{id}"): Operation(
-            "One app", "Apps", answer=answers.App, failures=_NO_APP
-        ),
-        ("DELETE", "/v1/apps/{id}"): Operation(
-            "Remove an app", "Apps", answer=answers.AppDeleted, failures=_NO_APP | _CHANGED
-        ),
-        ("GET", "/v1/apps/{id}/files"): Operation(
-            "An app's files", "Apps", answer=answers.AppFiles, failures=_NO_APP
-        ),
-        ("PATCH", "/v1/apps/{id}/files"): Operation(
-            "Write files of an app",
-            "Apps",
-            answer=answers.AppFiles,
-            body=v1_bodies.AppFilesBody,
-            example={"files": {"src/App.tsx": "export default function App() { return null; }"}},
-            failures={**_NO_APP, 502: "The app's sandbox could not be written."},
-        ),
-        ("POST", "/v1/apps/{id}/fork"): Operation(
-            "Copy an app", "Apps", answer=answers.App, failures=_NO_APP, status=201
-        ),
-        ("POST", "/v1/chats/{id}/messages"): Operation(
-            "Go on in an app's chat",
-            "Apps",
-            events=lines.RunLine,
-            media_type=NDJSON,
-            body=v1_bodies.MessageBody,
-            example={"prompt": "Make the buttons green"},
-            failures={404: "There is no such chat, skill or augmenter.", **_CHANGED},
-        ),
-        ("GET", "/v1/runs/{id}"): Operation(
-            "How far a run is", "Runs", answer=answers.Run, failures={404: "There is no such run."}
-        ),
-        ("GET", "/v1/runs/{id}/events"): Operation(
-            "Follow a run from a cursor",
-            "Runs",
-            events=lines.RunLine,
-            media_type=NDJSON,
-            query={
-                "cursor": Parameter(
-                    "The id of the last event that the client has; left out: none.", _EVENT_ID
-                )
-            },
-            failures={
-                400: "The cursor is none.",
-                404: "There is no such run.",
-                410: "The run's events are kept no longer.",
-            },
-        ),
-        ("POST", "/v1/runs/{id}/rollback"): Operation(
-            "Put back what a run changed",
-            "Runs",
-            answer=answers.RunRolledBack,
-            failures={
-                404: "There is no such run, or it changed no app that is still there.",
-                409: "A file has changed since, or the run changed nothing.",
-                410: "It ended more than 24 hours ago.",
-            },
-        ),
-        ("POST", "/v1/runs/{id}/cancel"): Operation(
-            "Cancel a run",
-            "Runs",
-            answer=answers.RunCancelled,
-            failures={404: "There is no such run.", 409: "It has ended already."},
-            also=202,
         ),
         ("GET", "/metrics"): Operation(
             "Metrics for Prometheus", "Operations", media_type="text/plain"

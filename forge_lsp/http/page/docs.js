@@ -94,12 +94,12 @@ function answers(operation) {
 }
 
 function eventsOf(operation) {
-  const { content } = contentOf(operation.responses["200"]);
+  const { content } = contentOf(operation.responses["200"] || {});
   if (!content.examples) return null;
   const rows = Object.entries(content.examples).map(([name, example]) => [
     make("a", { href: `#schema-${name}` }, name),
     prose(example.summary),
-    make("code", {}, `data: ${example.value.data}`),
+    make("code", {}, example.value.data ? `data: ${example.value.data}` : JSON.stringify(example.value)),
   ]);
   return make("div", {}, make("h4", {}, "Events"), table(["Event", "Meaning", "Example"], rows));
 }

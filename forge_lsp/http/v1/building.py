@@ -1,17 +1,16 @@
 """Builds in an app: one at a time."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 from weakref import WeakValueDictionary
-
-import msgspec
 
 from forge_lsp.actions.apps import app_workspace
 from forge_lsp.actions.build.building import BuildRequest, build
 from forge_lsp.actions.engine import Engine
-from forge_lsp.errors import Conflict, InvalidRequest
+from forge_lsp.actions.skills import Skill, find_skill
+from forge_lsp.errors import Conflict, InvalidRequest, NotFound
 from forge_lsp.http.v1.errors import Unprocessable
 from forge_lsp.ports.store import AppRecord
 from forge_lsp.runs import Run
@@ -29,8 +28,8 @@ async def start_build(
 ) -> Run:
     """Start a build in the app, which goes on in its chat.
 
-    Raises what `build` does, `NotFound` for an augmenter that isn't there, and `Conflict` while
-    another run changes the app.
+    Raises what `build` does, also for an alias that is no augmenter, and `Conflict` while another
+    run changes the app.
     """
     workspace = app_workspace(engine, app)
     asked = BuildRequest(
@@ -45,13 +44,14 @@ async def start_build(
         return await build(engine, asked)
 
 
-async def find_augmenter(engine: Engine, app: AppRecord, alias: str) -> Any:
-    """The augmenter; raises `NotFound`, and `InvalidRequest` for a skill that is none."""
-    from forge_lsp.actions.skills import find_skill
-
-    skill = await find_skill(engine, app.account, alias, app_workspace(engine, app))
+async def find_augmenter(engine: Engine, app: AppRecord, alias: str) -> Skill:
+    """The augmenter; raises `InvalidRequest` where there is none of that name."""
+    try:
+        skill = await find_skill(engine, app.account, alias, app_workspace(engine, app))
+    except NotFound as error:
+        raise InvalidRequest(error.for_people()) from None
     if skill.kind != "augmenter":
-        raise InvalidRequest(f"{alias} is no augmenter")
+        raise InvalidRequest(f"{alias} is no augmenter: it changes nothing; run it as a skill")
     return skill
 
 
@@ -88,5 +88,5 @@ def with_context(prompt: str, context: str | Mapping[str, object] | None) -> str
     """The prompt, and under it what the client wants the model to know."""
     if not context:
         return prompt
-    text = context if isinstance(context, str) else msgspec.json.encode(context).decode()
+    text = context if isinstance(context, str) else json.dumps(context, ensure_ascii=False)
     return f"{prompt}\n\nWhat there is to know of the workspace:\n{text}"

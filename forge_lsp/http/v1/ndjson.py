@@ -14,7 +14,8 @@ from forge_lsp.changes.lines import lines_of
 from forge_lsp.events import Event, Recorded, RunFinished
 from forge_lsp.ports.store import RunRecord
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=str)
+"""An event that was just said holds paths as `ProjectPath`, of which a replay knows the text."""
 
 Payload = dict[str, object]
 NDJSON = "application/x-ndjson"
@@ -93,7 +94,7 @@ def _of_build(event: Event) -> Payload | None:
         case events.Planned():
             return _plan(event)
         case events.FileFinished(path, content) if content is not None:
-            return {"type": "file", "path": str(path), "contents": content}
+            return {"type": "file", "path": path, "contents": content}
         case events.Reviewed(notes, patched):
             return {"type": "review", "notes": notes, "patched": list(patched)}
         case events.AugmenterChanged(alias, status, message):
@@ -117,7 +118,7 @@ def _of_skill(event: Event) -> Payload | None:
 def _of_augmenter(event: Event) -> Payload | None:
     match event:
         case events.FileFinished(path, content) if content is not None:
-            return {"type": "file_written", "path": str(path), "status": _status(event)}
+            return {"type": "file_written", "path": path, "status": _status(event)}
         case events.FileDropped(path, reason) if reason == AS_ASKED:
             return {"type": "file_written", "path": path, "status": "unchanged"}
         case events.FileDropped(path, reason):
