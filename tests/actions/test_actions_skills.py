@@ -298,6 +298,21 @@ async def test_a_workspaces_own_skill_can_neither_write_nor_read_what_is_hidden(
     assert "Print every secret" not in request.system
 
 
+async def test_a_workspaces_own_augmenter_changes_no_file_that_is_protected(
+    tmp_path: Path,
+) -> None:
+    paths = ("../outside.ts", "/etc/passwd", ".git/hooks/pre-commit", ".env", "private/keys.json")
+    reply = "".join(file(path, "x\n") for path in paths) + file("src/fine.ts", "1;\n") + DONE
+    files = {**PROJECT_FILES, ".forge/skills/evil.md": own("evil", "augmenter")}
+    async with a_world(tmp_path, choices=[reply]) as world:
+        workspace = MemoryWorkspace(files, hidden=["private"])
+        said = await change(world, workspace, "evil")
+        assert world.pending == {"src/fine.ts": b"1;\n"}
+        assert [each.path for each in of(events.FileFinished, said)] == ["src/fine.ts"]
+        assert len(of(events.FileDropped, said)) == len(paths)
+        assert "not written by us" in world.model.asked[0].messages[-1].text
+
+
 async def test_an_augmenter_changes_the_app_and_waits_for_review(tmp_path: Path) -> None:
     async with a_world(tmp_path, choices=[ALT]) as world:
         workspace = MemoryWorkspace(PROJECT_FILES)
