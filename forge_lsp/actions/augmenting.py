@@ -13,6 +13,7 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.repair import Repair
 from forge_lsp.actions.request import GenerateRequest
 from forge_lsp.actions.writing import Writing
+from forge_lsp.changes.sets import FileChange
 from forge_lsp.errors import ForgeError, ModelFailed
 from forge_lsp.events import Outcome
 from forge_lsp.generation.context import fit
@@ -138,7 +139,7 @@ async def _guard(task: Augmenting, work: Drafting) -> Guard:
 
 
 async def _check(
-    task: Augmenting, work: Drafting, guard: Guard, before: Mapping[ProjectPath, object]
+    task: Augmenting, work: Drafting, guard: Guard, before: Mapping[ProjectPath, FileChange]
 ) -> None:
     try:
         await work.install_needed()
@@ -150,12 +151,24 @@ async def _check(
         return
     if not worse:
         return
-    for path, change in tuple(work.drafts.changes.items()):
-        if path not in before and change.before == change.after:
-            del work.drafts.changes[path]
+    _restore(work, before)
     first = worse[0]
     message = first.message[:MAX_TOLD_CHARACTERS].rstrip(".")
     raise MadeWorse(f"With its changes the app has errors: {first.file}:{first.line}: {message}.")
+
+
+def _restore(work: Drafting, before: Mapping[ProjectPath, FileChange]) -> None:
+    """See to it that what was put back is so byte for byte, also where it isn't text."""
+    changes = work.drafts.changes
+    for path, change in tuple(changes.items()):
+        earlier = before.get(path)
+        content = change.before if earlier is None else earlier.after
+        if change.after != content:
+            work.applier.put(path, content)
+        if earlier is None:
+            del changes[path]
+        else:
+            changes[path] = earlier
 
 
 async def _tell_unseen(task: Augmenting, error: ForgeError) -> None:

@@ -410,6 +410,16 @@ async def test_changes_that_break_the_app_are_taken_back(tmp_path: Path) -> None
         assert world.pending == {}
 
 
+async def test_a_picture_that_was_deleted_comes_back_byte_for_byte(tmp_path: Path) -> None:
+    picture = b"\x89PNG\r\n\x1a\n\xff\x00"
+    bad = '<delete path="public/cat.png"/>\n' + file("src/new.ts", "BROKEN;\n") + DONE
+    async with a_world(tmp_path, choices=[bad]) as world:
+        said = await change(world, MemoryWorkspace({**PROJECT_FILES, "public/cat.png": picture}))
+        assert ending(said).code == "made_worse"
+        assert world.provider.made[0].contents["public/cat.png"] == picture
+        assert world.pending == {}
+
+
 async def test_old_errors_are_not_its_fault(tmp_path: Path) -> None:
     files = {**PROJECT_FILES, "src/old.ts": b"BROKEN;\n"}
     async with a_world(tmp_path, choices=[ALT]) as world:
