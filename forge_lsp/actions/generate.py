@@ -27,7 +27,7 @@ async def generate(engine: Engine, request: GenerateRequest) -> Run:
     request.check(engine.settings.generation.max_prompt_bytes)
 
     async def work(run: Run) -> RunFinished | None:
-        return await _carry_out(engine, request, run)
+        return await carry_out(engine, request, run)
 
     return await engine.runs.start(
         work,
@@ -38,7 +38,8 @@ async def generate(engine: Engine, request: GenerateRequest) -> Run:
     )
 
 
-async def _carry_out(engine: Engine, request: GenerateRequest, run: Run) -> RunFinished | None:
+async def carry_out(engine: Engine, request: GenerateRequest, run: Run) -> RunFinished | None:
+    """What such a run does; gives how it ends, None for well."""
     await run.append(events.Stage(_first_stage(engine)))
     model = await model_for_run(engine, request.may_go_on)
     if request.workspace is None:
@@ -87,7 +88,14 @@ async def _write_into(
     itself.
     """
     repairs = engine.settings.repair.automatic
-    async with drafting(engine, run, workspace, request.account, looks_first=repairs) as work:
+    async with drafting(
+        engine,
+        run,
+        workspace,
+        request.account,
+        looks_first=repairs,
+        is_accepted=request.is_accepted,
+    ) as work:
         request = replace(request, source=work.source)
         done = await _write(engine, request, run, model, work.drafts)
         await work.install_needed()

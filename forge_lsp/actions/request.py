@@ -38,6 +38,8 @@ class GenerateRequest:
     changes are only told."""
     account: str = "owner"
     project: str = ""
+    is_accepted: bool = False
+    """The changes need no review: nobody else's files are in the workspace."""
     may_go_on: MayGoOn | None = None
     """Asks whether it may cost more than the settings allow; None: it may not."""
 

@@ -1,0 +1,207 @@
+"""Fragments: what was generated, edited from anywhere, with every version kept."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from forge_lsp.actions.engine import Engine
+from forge_lsp.actions.sources import GivenFiles
+from forge_lsp.changes.sets import FileChange
+from forge_lsp.errors import (
+    Conflict,
+    ForgeError,
+    NotFound,
+    SandboxFailed,
+    SandboxGone,
+    VersionConflict,
+)
+from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.projects import FragmentRecord, ProjectRecord
+from forge_lsp.ports.sandbox import Sandbox
+from forge_lsp.runs import Run
+
+log = logging.getLogger(__name__)
+
+_turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+"""By fragment: sandbox and database are written by one edit at a time, in the same order."""
+
+Files = Mapping[ProjectPath, bytes | None]
+"""By path; None takes the file away."""
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentUpdate:
+    """An edit of some of a fragment's files."""
+
+    fragment_id: str
+    files: Files
+    account: str
+    project: str | None = None
+    """The project that it must be of; None where that isn't asked."""
+    sandbox_id: str | None = None
+    """Where to write it, for a fragment that has no sandbox."""
+    expected: int | None = None
+    """The version that it was made for; None for whichever is the newest."""
+    reason: str = "Edited"
+
+
+class SandboxUnwritable(SandboxFailed):
+    """The fragment's sandbox took none of the files, so nothing was kept."""
+
+    code = "sandbox_unwritable"
+    remedy = "Try again; the sandbox is made anew where it has ended."
+
+
+async def fragment_of(
+    engine: Engine, account: str, fragment_id: str, project: str | None = None
+) -> FragmentRecord:
+    """The account's fragment; raises `NotFound`, for another account's or project's alike."""
+    found = await engine.store.fragment(fragment_id)
+    if found is None or found.account != account or project not in (None, found.project):
+        raise NotFound(f"There is no fragment {fragment_id}.")
+    return found
+
+
+async def make_fragment(
+    engine: Engine,
+    project: ProjectRecord,
+    message_id: str,
+    title: str,
+    files: Mapping[ProjectPath, bytes],
+    *,
+    sandbox: Sandbox | None = None,
+) -> FragmentRecord:
+    """Keep what came of a message. Raises `StoreFailed`."""
+    now = _now()
+    fragment = FragmentRecord(
+        id=f"frag_{secrets.token_hex(10)}",
+        message_id=message_id,
+        project=project.id,
+        account=project.account,
+        title=title,
+        version=1,
+        created_at=now,
+        updated_at=now,
+        sandbox_id=sandbox.id if sandbox else None,
+        sandbox_url=sandbox.url if sandbox else None,
+    )
+    await engine.store.add_fragment(fragment, files, "Generated")
+    return fragment
+
+
+async def update_fragment(engine: Engine, update: FragmentUpdate) -> FragmentRecord:
+    """Write the files into the sandbox, then merge them into the fragment, then into the
+    workspace where that is open in an editor of this process.
+
+    Raises `NotFound`; `Conflict` for a fragment without a sandbox; `VersionConflict`;
+    `SandboxUnwritable`, and then nothing is merged; `StoreFailed`.
+    """
+    async with _turns.setdefault(update.fragment_id, asyncio.Lock()):
+        fragment = await fragment_of(engine, update.account, update.fragment_id, update.project)
+        if update.expected not in (None, fragment.version):
+            raise VersionConflict(f"The fragment {fragment.id} has changed since it was read.")
+        sandbox = await _shown_in(engine, fragment, update)
+        await _write(sandbox, update.files)
+        merged = await engine.store.merge_fragment(
+            fragment.id,
+            update.files,
+            at=max(_now(), fragment.updated_at + 1),
+            reason=update.reason,
+            expected=update.expected,
+        )
+    await _take_over(engine, merged, update)
+    return merged
+
+
+async def restore_fragment(
+    engine: Engine, account: str, fragment_id: str, version: int
+) -> FragmentRecord:
+    """Make the files of a version the newest ones; the versions between stay.
+
+    Raises what `update_fragment` does, and `NotFound` for a version that isn't there.
+    """
+    fragment = await fragment_of(engine, account, fragment_id)
+    if not 1 <= version <= fragment.version:
+        raise NotFound(f"The fragment {fragment_id} has no version {version}.")
+    wanted = await engine.store.fragment_files(fragment_id, version)
+    present = await engine.store.fragment_files(fragment_id)
+    gone: Files = dict.fromkeys(path for path in present if path not in wanted)
+    changed: Files = {
+        path: content for path, content in wanted.items() if present.get(path) != content
+    }
+    update = FragmentUpdate(
+        fragment_id,
+        {**gone, **changed},
+        account,
+        expected=fragment.version,
+        reason=f"Restored version {version}",
+    )
+    return await update_fragment(engine, update)
+
+
+async def _shown_in(engine: Engine, fragment: FragmentRecord, update: FragmentUpdate) -> Sandbox:
+    """The fragment's living sandbox; one that has ended is made anew and filled.
+
+    Raises `Conflict` where there never was one.
+    """
+    sandbox_id = fragment.sandbox_id or update.sandbox_id
+    if sandbox_id is None:
+        raise Conflict("Missing sandbox Id")
+    with suppress(NotFound):
+        known = engine.sandboxes.find(update.account, sandbox_id)
+        if await known.is_alive():
+            return known
+    files = GivenFiles(await engine.store.fragment_files(fragment.id))
+    workspace = engine.workspaces.get(fragment.project)
+    try:
+        sandbox = await engine.sandboxes.ensure(
+            update.account, fragment.project, workspace or files, log.info
+        )
+    except ForgeError as error:
+        raise SandboxUnwritable(f"The sandbox could not be made anew: {error.message}") from error
+    await engine.store.tell_sandbox(fragment.id, sandbox.id, sandbox.url)
+    return sandbox
+
+
+async def _write(sandbox: Sandbox, files: Files) -> None:
+    try:
+        failed = await sandbox.put(files)
+    except (SandboxGone, SandboxFailed) as error:
+        raise SandboxUnwritable(f"The sandbox could not be written: {error.message}") from error
+    for path, reason in failed.items():
+        raise SandboxUnwritable(f"{path} could not be written into the sandbox: {reason}.")
+
+
+async def _take_over(engine: Engine, fragment: FragmentRecord, update: FragmentUpdate) -> None:
+    """The same change in the workspace, where an editor of this process has it open."""
+    workspace = engine.workspaces.get(fragment.project)
+    if workspace is None:
+        return
+    before = {path: await workspace.read(path) for path in update.files}
+    changes = [
+        FileChange(path, before[path], content)
+        for path, content in update.files.items()
+        if before[path] != content and not workspace.why_not_writable(path)
+    ]
+    if not changes:
+        return
+
+    async def work(run: Run) -> None:
+        await engine.reviews.take_over(run, workspace, changes)
+
+    await engine.runs.start(
+        work,
+        kind="fragment",
+        title=f"{update.reason}: {fragment.title}",
+        project=fragment.project,
+        account=update.account,
+    )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
