@@ -17,6 +17,7 @@ from forge_lsp.ports.workspace import Files, Workspace
 from forge_lsp.runs import Run
 
 NO_TEXT = "it is not UTF-8 text"
+AS_ASKED = "it is already as asked"
 
 
 class FileSink(Protocol):
@@ -134,7 +135,7 @@ class Drafts:
         after = None if text is None else as_bytes(text, before)
         if after == before and path not in self.changes:
             self.unchanged.add(path)
-            await self._drop(path, "it is already as asked")
+            await self._drop(path, AS_ASKED)
             return True
         self._close(path)
         self.changes[path] = FileChange(path, before, after)
@@ -171,7 +172,7 @@ class Drafts:
                 if text is None:
                     await self._drop(new, f"{old}, of which it was to be made, can't be read")
                 elif new == old:
-                    await self._drop(new, "it is already as asked")
+                    await self._drop(new, AS_ASKED)
                 elif await self.propose(new, text):
                     await self.propose(old, None)
 

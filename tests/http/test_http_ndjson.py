@@ -8,9 +8,10 @@ from http_description import problems, schema
 from http_v1 import ENDS
 
 from forge_lsp import events
+from forge_lsp.actions.drafts import AS_ASKED
 from forge_lsp.changes.hunks import hunks_between
 from forge_lsp.events import DesignSpec, Event, PlannedFile, Recorded, RunFinished
-from forge_lsp.http.v1.ndjson import AS_ASKED, Lines, ServerSentLines, render, wire_of
+from forge_lsp.http.v1.ndjson import Lines, ServerSentLines, render, wire_of
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.store import RunRecord
 

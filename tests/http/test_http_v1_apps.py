@@ -398,7 +398,7 @@ async def test_every_failure_under_v1_has_the_envelope(tmp_path: Path) -> None:
             ("GET", "/v1/", {}, 404),
             ("GET", "/v1", {}, 404),
             ("PUT", "/v1/apps", {}, 405),
-            ("GET", GENERATE, {}, 404),
+            ("GET", GENERATE, {}, 405),
             (
                 "POST",
                 GENERATE,

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 from forge_lsp import events
+from forge_lsp.actions.drafts import AS_ASKED
 from forge_lsp.changes.lines import lines_of
 from forge_lsp.events import Event, Recorded, RunFinished
 from forge_lsp.ports.store import RunRecord
@@ -20,8 +21,6 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 Payload = dict[str, object]
 NDJSON = "application/x-ndjson"
 SERVER_SENT = "text/event-stream"
-AS_ASKED = "it is already as asked"
-"""Why a file that a run proposed to leave as it is was dropped."""
 
 
 class Lines:
