@@ -13,14 +13,12 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.repair import Repair
 from forge_lsp.actions.request import GenerateRequest
 from forge_lsp.actions.writing import Writing
-from forge_lsp.changes.sets import FileChange
 from forge_lsp.errors import ForgeError, ModelFailed
 from forge_lsp.events import Outcome
 from forge_lsp.generation.context import fit
 from forge_lsp.generation.prompts import project_context, system_prompt
 from forge_lsp.generation.skill_prompts import augmenter_prompt, wish
 from forge_lsp.generation.skills import Skill
-from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message, Model, ModelRequest
 from forge_lsp.ports.workspace import Files
 from forge_lsp.runs import Run
@@ -123,7 +121,7 @@ async def settle(task: Augmenting, work: Drafting, drafts: Drafts) -> str:
     work.drafts.changes.update(changed)
     for path, change in changed.items():
         work.applier.put(path, change.after)
-    await _check(task, work, guard, before)
+    await _check(task, work, guard)
     return said
 
 
@@ -138,37 +136,18 @@ async def _guard(task: Augmenting, work: Drafting) -> Guard:
         return await Guard.begin(work, None)
 
 
-async def _check(
-    task: Augmenting, work: Drafting, guard: Guard, before: Mapping[ProjectPath, FileChange]
-) -> None:
+async def _check(task: Augmenting, work: Drafting, guard: Guard) -> None:
     try:
         await work.install_needed()
-        # Until all is in place, it isn't the changed app that is looked at.
-        await work.applier.drained()
         worse = await guard.settle(work.drafts)
     except ForgeError as error:
         await _tell_unseen(task, error)
         return
     if not worse:
         return
-    _restore(work, before)
     first = worse[0]
     message = first.message[:MAX_TOLD_CHARACTERS].rstrip(".")
     raise MadeWorse(f"With its changes the app has errors: {first.file}:{first.line}: {message}.")
-
-
-def _restore(work: Drafting, before: Mapping[ProjectPath, FileChange]) -> None:
-    """See to it that what was put back is so byte for byte, also where it isn't text."""
-    changes = work.drafts.changes
-    for path, change in tuple(changes.items()):
-        earlier = before.get(path)
-        content = change.before if earlier is None else earlier.after
-        if change.after != content:
-            work.applier.put(path, content)
-        if earlier is None:
-            del changes[path]
-        else:
-            changes[path] = earlier
 
 
 async def _tell_unseen(task: Augmenting, error: ForgeError) -> None:

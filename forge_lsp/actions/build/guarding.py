@@ -46,15 +46,25 @@ class Guard:
         if self._repair is None or not self.changed:
             return ()
         await self._work.install_needed()
+        # Until all is in place, it isn't the changed app that is looked at.
+        await self._work.applier.drained()
         worse = new_errors(self.errors, await self._repair.look(()))
         if worse:
             await self.put_back(drafts)
         return worse
 
     async def put_back(self, drafts: Drafts) -> None:
-        """Make every file what it was."""
+        """Make every file what it was, byte for byte; those that are no text are not told of."""
+        changes = self._work.drafts.changes
         for path in self.changed:
-            change = self._work.drafts.changes[path]
             earlier = self._before.get(path)
-            content = change.before if earlier is None else earlier.after
-            await drafts.propose(path, None if content is None else as_text(content))
+            content = changes[path].before if earlier is None else earlier.after
+            text = None if content is None else as_text(content)
+            if content is None or text is not None:
+                await drafts.propose(path, text)
+            if changes[path].after != content:
+                self._work.applier.put(path, content)
+            if earlier is None:
+                del changes[path]
+            else:
+                changes[path] = earlier
