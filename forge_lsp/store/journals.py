@@ -127,8 +127,8 @@ def events_after(connection: Connection, run_id: str, after: int, limit: int) ->
     # The cursor's own event comes along: it is missing only where a journal was tidied up.
     rows = connection.execute(_page, {"run": run_id, "after": after - 1, "most": limit + 1}).all()
     if rows and rows[0].seq == after:
-        return [_recorded(row) for row in rows[1:]]
-    page = [_recorded(row) for row in rows[:limit]]
+        return _recorded(rows[1:])
+    page = _recorded(rows[:limit])
     if page and page[0].seq > 1:
         _check_cursor(connection, run_id, after, page[0])
     return page
@@ -137,7 +137,7 @@ def events_after(connection: Connection, run_id: str, after: int, limit: int) ->
 def events_past(connection: Connection, run_id: str, after: int, limit: int) -> Sequence[Recorded]:
     """The same of a journal whatever was tidied up in it."""
     found = connection.execute(_page, {"run": run_id, "after": after, "most": limit})
-    return [_recorded(row) for row in found.all()]
+    return _recorded(found.all())
 
 
 def one_run(connection: Connection, run_id: str) -> RunRecord | None:
@@ -220,8 +220,8 @@ def _check_cursor(connection: Connection, run_id: str, after: int, following: Re
         )
 
 
-def _recorded(row: Row[Any]) -> Recorded:
-    return Recorded(row.seq, row.at, events.decode(row.payload))
+def _recorded(rows: Sequence[Row[Any]]) -> Sequence[Recorded]:
+    return [Recorded(seq, at, events.decode(payload)) for seq, at, payload in rows]
 
 
 def now() -> int:

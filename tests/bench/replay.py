@@ -15,7 +15,7 @@ from .harness import Measurement, Pair, Row, at_most
 
 EVENTS = 100_000
 GROUP = 1_000
-RUN = RunRecord("run_bench", "bench", "", "", "", 0)
+RUN = RunRecord("run_bench", "bench", "", "", "", 0, ended_at=1, outcome="completed")
 
 
 @asynccontextmanager
