@@ -46,5 +46,6 @@ async def talk(engine: Engine, app: AppRecord, said: str) -> Run:
         workspace=workspace,
         account=app.account,
         conversation=app.chat_id,
+        said=said,
     )
     return await run_skill(engine, asked)

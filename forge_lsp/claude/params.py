@@ -40,6 +40,8 @@ def message_params(request: ModelRequest, settings: ModelSettings) -> MessageCre
 
 def model_for(request: ModelRequest, settings: ModelSettings) -> str:
     """The id of the model that answers `request`."""
+    if request.model is not None:
+        return request.model
     named = {
         "code": settings.code,
         "select": settings.select,

@@ -31,6 +31,8 @@ class ModelRequest:
     """A JSON schema that the reply must fit; None for text."""
     picture: bytes | None = None
     """A PNG that goes with the last message."""
+    model: str | None = None
+    """Who answers; None: whom the settings name for the purpose."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from http_serving import Api, serving, settings, until
 from http_v1 import app_with, bare, lines, said, stream, token
 
+from forge_lsp.events import Usage
 from forge_lsp.http.idempotency import KEY
 from forge_lsp.http.v1.building import with_context
 from forge_lsp.paths import PROTECTED, ProjectPath
@@ -313,7 +314,10 @@ async def test_more_files_than_are_taken_are_refused_at_once(api: Api) -> None:
         ({**PROMPT, "augmenters": ["x"] * 21}, 400, "invalid_request"),
         ({**PROMPT, "augmenters": "seo"}, 400, "invalid_request"),
         ({**PROMPT, "template": "cobol"}, 422, "unprocessable"),
-        ({**PROMPT, "modelOverride": "another"}, 422, "unprocessable"),
+        ({**PROMPT, "modelOverride": ""}, 400, "invalid_request"),
+        ({**PROMPT, "modelOverride": "a b"}, 400, "invalid_request"),
+        ({**PROMPT, "modelOverride": "x\n"}, 400, "invalid_request"),
+        ({**PROMPT, "modelOverride": "x" * 129}, 400, "invalid_request"),
         ({**PROMPT, "chatId": "chat_none"}, 404, "not_found"),
         ({**PROMPT, "chatId": ""}, 400, "invalid_request"),
     ],
@@ -327,10 +331,14 @@ async def test_what_can_not_be_built_is_refused_and_leaves_no_app(
     assert (await api.get("/v1/apps"))[1]["data"] == []
 
 
-async def test_the_model_that_is_used_may_be_named(api: Api) -> None:
-    model = (await api.engine.model.get()).info.code_model
-    body = {**PROMPT, "modelOverride": model, "template": "vite-react-ts", "unknown": 1}
-    assert (await stream(api, GENERATE, body))[-1]["type"] == "ready"
+async def test_another_model_may_be_named_and_is_asked(api: Api) -> None:
+    body = {**PROMPT, "modelOverride": "claude-other-1", "template": "react", "unknown": 1}
+    told = await stream(api, GENERATE, body)
+    assert told[-1]["type"] == "ready"
+    said = await api.engine.store.events(told[0]["runId"], 0, 10_000)
+    used = {each.event.model for each in said if isinstance(each.event, Usage)}
+    assert used == {"claude-other-1"}
+    assert (await api.get("/v1/apps"))[1]["data"][0]["template"] == "vite-react-ts"
 
 
 def test_context_that_comes_along_is_told_under_the_prompt() -> None:

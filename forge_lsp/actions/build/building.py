@@ -10,6 +10,7 @@ from forge_lsp.actions.build.coding import Coding
 from forge_lsp.actions.build.planning import make_plan
 from forge_lsp.actions.build.resuming import Earlier, earlier
 from forge_lsp.actions.build.reviewing import review
+from forge_lsp.actions.choosing import Chosen
 from forge_lsp.actions.context import gather_for_new
 from forge_lsp.actions.drafting import Drafting, drafting
 from forge_lsp.actions.engine import OWNER, Engine
@@ -44,6 +45,8 @@ class BuildRequest:
     app: AppRecord | None = None
     """Of a build over HTTP, which needs no review; its files are the workspace."""
     conversation: str | None = None
+    model: str | None = None
+    """Asked for all but the choice of files; None: whom the settings name."""
     resumes: str = ""
     """The run whose plan and whole files this one goes on from."""
     may_go_on: MayGoOn | None = None
@@ -91,6 +94,8 @@ class _Build:
         """All of the steps; gives how it ends."""
         request, run = self._request, self._run
         model = await model_for_run(self._engine, request.may_go_on)
+        if request.model is not None:
+            model = Chosen(model, request.model)
         for skill in request.augmenters:
             await run.append(events.AugmenterChanged(skill.alias, "queued"))
         async with drafting(

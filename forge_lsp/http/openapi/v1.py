@@ -32,7 +32,7 @@ V1_OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             failures={
                 404: "There is no such chat, or no such augmenter.",
                 **_CHANGED,
-                422: "There is no such template, or the model can't be asked.",
+                422: "There is no such template.",
             },
         ),
         ("GET", "/v1/apps"): Operation(

@@ -10,12 +10,17 @@ from forge_lsp.http.failures import json_answer
 from forge_lsp.http.started import stream_run
 from forge_lsp.http.state import account_of, engine_of
 from forge_lsp.http.v1.bodies import AppFilesBody, GenerateAppBody
-from forge_lsp.http.v1.building import check_idle, check_model, start_build, with_context
+from forge_lsp.http.v1.building import check_idle, start_build, with_context
 from forge_lsp.http.v1.errors import Unprocessable
 from forge_lsp.http.v1.ndjson import wire_of
 from forge_lsp.http.v1.pages import Page
 from forge_lsp.http.v1.times import iso
 from forge_lsp.ports.store import AppRecord
+
+TEMPLATES = frozenset(
+    {"vite", "react", "react-ts", "vite-react", "react-vite", "react-typescript", apps.TEMPLATE}
+)
+"""The names under which the one that there is may be asked for."""
 
 
 async def generate(request: web.Request) -> web.StreamResponse:
@@ -23,18 +28,17 @@ async def generate(request: web.Request) -> web.StreamResponse:
     engine = await engine_of(request)
     body = await read_body(request, GenerateAppBody)
     account = account_of(request)
-    if body.template not in (None, apps.TEMPLATE):
+    if body.template is not None and body.template.lower() not in TEMPLATES:
         raise Unprocessable(f"template: there is {apps.TEMPLATE} and no other")
-    await check_model(engine, body.model_override)
     prompt = with_context(body.prompt, body.workspace_context_override)
     aliases = body.augmenters or ()
     if body.chat_id is not None:
         app = await apps.app_of_chat(engine, account, body.chat_id)
-        run = await start_build(engine, app, prompt, aliases)
+        run = await start_build(engine, app, prompt, aliases, body.model_override)
     else:
-        app = await apps.new_app(engine, account, body.prompt, body.template, None)
+        app = await apps.new_app(engine, account, body.prompt, None, None)
         try:
-            run = await start_build(engine, app, prompt, aliases)
+            run = await start_build(engine, app, prompt, aliases, body.model_override)
         except ForgeError:
             # What was never begun leaves no app behind.
             await apps.delete(engine, app)

@@ -24,7 +24,9 @@ Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Alias = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARACTERS)]
 Augmenter = Annotated[Alias, Field(json_schema_extra={"format": "augmenter"})]
 Augmenters = Annotated[list[Augmenter], Field(max_length=MAX_AUGMENTERS)]
-Model = Annotated[str, Field(max_length=MAX_NAME_CHARACTERS, json_schema_extra={"format": "model"})]
+Model = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$", max_length=MAX_NAME_CHARACTERS)
+]
 Prompt = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": r"\S"})]
 Tag = Annotated[str, Field(min_length=1, max_length=MAX_TAG_CHARACTERS, json_schema_extra=_SAID)]
 _ALIAS = {"alias": "Alias is required"}
@@ -50,7 +52,7 @@ class GenerateAppBody(Body):
     augmenters: Augmenters | None = None
     """What is carried out once the app stands, in this order, by alias."""
     model_override: Model | None = None
-    """The model that has to write the code."""
+    """The id of the model that builds, at the same provider; left out: the usual one."""
     workspace_context_override: str | dict[str, Any] | None = None
     """What the model should know beside the prompt: a text, or JSON."""
 

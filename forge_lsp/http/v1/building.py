@@ -11,7 +11,6 @@ from forge_lsp.actions.build.building import BuildRequest, build
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.skills import Skill, find_skill
 from forge_lsp.errors import Conflict, InvalidRequest, NotFound
-from forge_lsp.http.v1.errors import Unprocessable
 from forge_lsp.ports.store import AppRecord
 from forge_lsp.runs import Run
 
@@ -24,9 +23,13 @@ _starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
 async def start_build(
-    engine: Engine, app: AppRecord, prompt: str, augmenters: Sequence[str] = ()
+    engine: Engine,
+    app: AppRecord,
+    prompt: str,
+    augmenters: Sequence[str] = (),
+    model: str | None = None,
 ) -> Run:
-    """Start a build in the app, which goes on in its chat.
+    """Start a build in the app, which goes on in its chat; `model` writes it, or the usual one.
 
     Raises what `build` does, also for an alias that is no augmenter, and `Conflict` while another
     run changes the app.
@@ -39,6 +42,7 @@ async def start_build(
         augmenters=[await find_augmenter(engine, app, alias) for alias in augmenters],
         app=app,
         conversation=app.chat_id,
+        model=model,
     )
     async with alone(engine, app):
         return await build(engine, asked)
@@ -71,17 +75,6 @@ async def check_idle(engine: Engine, app: AppRecord) -> None:
     for run in open_runs:
         if run.owner in living:
             raise Conflict(f"The run {run.id} is changing this app; wait for it, or cancel it.")
-
-
-async def check_model(engine: Engine, wanted: str | None) -> None:
-    """Raises `Unprocessable` for a model that isn't the one which writes the code here."""
-    if wanted is None:
-        return
-    used = (await engine.model.get()).info.code_model
-    if wanted != used:
-        raise Unprocessable(
-            f"modelOverride: {used} writes the code here, and no other can be asked"
-        )
 
 
 def with_context(prompt: str, context: str | Mapping[str, object] | None) -> str:

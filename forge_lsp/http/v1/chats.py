@@ -38,6 +38,7 @@ async def _start(engine: Engine, app: AppRecord, body: MessageBody) -> Run:
             check_prompt(body.prompt, engine.settings.generation.max_prompt_bytes)
             alias, *more = body.prompt.split(maxsplit=1)
             args = more[0].strip() if more else None
-            return await start_skill(engine, app, alias.removeprefix("/"), args)
+            alias = alias.removeprefix("/")
+            return await start_skill(engine, app, alias, args, said=body.prompt)
         case "build" | None:
             return await start_build(engine, app, body.prompt, body.augmenters or ())

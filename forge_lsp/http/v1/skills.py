@@ -93,8 +93,13 @@ async def augment(request: web.Request) -> web.StreamResponse:
     return await _streamed(request, engine, started)
 
 
-async def start_skill(engine: Engine, app: AppRecord, alias: str, args: object) -> Run:
-    """Start a critique or an augmenter on an app, in its chat. Raises what these do."""
+async def start_skill(
+    engine: Engine, app: AppRecord, alias: str, args: object, *, said: str
+) -> Run:
+    """Start a critique or an augmenter on an app, in its chat, where that is what was `said`.
+
+    Raises what these do.
+    """
     workspace = app_workspace(engine, app)
     skill = await find_skill(engine, app.account, alias, workspace)
     if skill.kind == "augmenter":
@@ -106,6 +111,7 @@ async def start_skill(engine: Engine, app: AppRecord, alias: str, args: object) 
         workspace=workspace,
         account=app.account,
         conversation=app.chat_id,
+        said=said,
     )
     return await run_skill(engine, asked)
 
