@@ -7,14 +7,14 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.errors import ForgeError
 from forge_lsp.http.bodies import read_body
 from forge_lsp.http.failures import json_answer
+from forge_lsp.http.pages import Page
 from forge_lsp.http.started import stream_run
 from forge_lsp.http.state import account_of, engine_of
+from forge_lsp.http.times import iso
 from forge_lsp.http.v1.bodies import AppFilesBody, GenerateAppBody
 from forge_lsp.http.v1.building import check_idle, start_build, with_context
 from forge_lsp.http.v1.errors import Unprocessable
 from forge_lsp.http.v1.ndjson import wire_of
-from forge_lsp.http.v1.pages import Page
-from forge_lsp.http.v1.times import iso
 from forge_lsp.ports.store import AppRecord
 
 TEMPLATES = frozenset(

@@ -12,7 +12,7 @@ from forge_lsp.errors import ChangedSince, Conflict, NotFound
 from forge_lsp.events import Outcome
 from forge_lsp.http.failures import json_answer
 from forge_lsp.http.state import account_of, engine_of
-from forge_lsp.http.v1.times import iso
+from forge_lsp.http.times import iso
 from forge_lsp.ports.store import RunRecord
 from forge_lsp.runs import Run
 

@@ -23,13 +23,13 @@ from forge_lsp.actions.sources import GivenFiles, SandboxFiles
 from forge_lsp.errors import InvalidRequest
 from forge_lsp.http.bodies import read_body
 from forge_lsp.http.failures import json_answer
+from forge_lsp.http.pages import Page
 from forge_lsp.http.started import stream_run
 from forge_lsp.http.state import account_of, engine_of
 from forge_lsp.http.v1.bodies import RunAugmenterBody, RunSkillBody, SkillBody
 from forge_lsp.http.v1.building import alone, find_augmenter
 from forge_lsp.http.v1.errors import Unprocessable
 from forge_lsp.http.v1.ndjson import wire_of
-from forge_lsp.http.v1.pages import Page
 from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.ports.store import AppRecord, SkillRecord
 from forge_lsp.runs import Run
