@@ -7,6 +7,7 @@ from forge_lsp import events
 from forge_lsp.actions.applier import SandboxApplier
 from forge_lsp.actions.drafts import Drafts
 from forge_lsp.actions.engine import Engine
+from forge_lsp.actions.fragments import keep_answer
 from forge_lsp.actions.packages import PACKAGE_JSON, with_dependencies
 from forge_lsp.actions.scaffold import ScaffoldedFiles, is_empty
 from forge_lsp.actions.sources import FirstSeen
@@ -128,6 +129,8 @@ async def drafting(
         if work.drafts.changes:
             changes = await work.changes()
             await work.tell_scaffold(changes)
+            if not is_accepted:
+                await keep_answer(engine, run, workspace, account, changes)
             if is_accepted:
                 await engine.reviews.take_over(run, workspace, changes)
             elif work.is_whole:

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
 from forge_lsp.actions.engine import Engine
@@ -21,8 +22,9 @@ from forge_lsp.errors import (
     VersionConflict,
 )
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.projects import FragmentRecord, ProjectRecord
+from forge_lsp.ports.projects import FragmentRecord, ProjectMessage, ProjectRecord
 from forge_lsp.ports.sandbox import Sandbox
+from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Run
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,40 @@ async def make_fragment(
     )
     await engine.store.add_fragment(fragment, files, "Generated")
     return fragment
+
+
+async def keep_answer(
+    engine: Engine,
+    run: Run,
+    workspace: Workspace,
+    account: str,
+    changes: Sequence[FileChange],
+) -> None:
+    """Keep what a run drafted in an editor's workspace as the answer to a message, with its
+    fragment. Raises `StoreFailed`."""
+    now = _now()
+    known = await engine.store.project(workspace.project)
+    project = known or ProjectRecord(
+        workspace.project, account, _name_of(workspace), now, now, folder=workspace.project
+    )
+    await engine.store.save_project(replace(project, updated_at=now))
+    title = run.record.title
+    ids = [f"msg_{secrets.token_hex(10)}" for _ in range(2)]
+    asked = ProjectMessage(ids[0], project.id, "user", title, run.record.started_at, run_id=run.id)
+    files = {change.path: change.after for change in changes if change.after is not None}
+    sandbox = engine.sandboxes.of_project(project.id)
+    fragment = await make_fragment(engine, project, ids[1], title, files, sandbox=sandbox)
+    answer = ProjectMessage(
+        ids[1],
+        project.id,
+        "assistant",
+        f"Changed: {', '.join(sorted(map(str, files))) or 'nothing'}.",
+        now,
+        run_id=run.id,
+        fragment_id=fragment.id,
+    )
+    for message in (asked, answer):
+        await engine.store.add_project_message(message)
 
 
 async def update_fragment(engine: Engine, update: FragmentUpdate) -> FragmentRecord:
@@ -178,15 +214,17 @@ async def _write(sandbox: Sandbox, files: Files) -> None:
 
 
 async def _take_over(engine: Engine, fragment: FragmentRecord, update: FragmentUpdate) -> None:
-    """The same change in the workspace, where an editor of this process has it open."""
+    """The same change in the workspace, where an editor of this process has it open; of a file
+    whose change still waits for review, in that."""
     workspace = engine.workspaces.get(fragment.project)
     if workspace is None:
         return
+    waiting = await engine.reviews.amend(fragment.project, update.files)
     before = {path: await workspace.read(path) for path in update.files}
     changes = [
         FileChange(path, before[path], content)
         for path, content in update.files.items()
-        if before[path] != content and not workspace.why_not_writable(path)
+        if path not in waiting and before[path] != content and not workspace.why_not_writable(path)
     ]
     if not changes:
         return
@@ -201,6 +239,11 @@ async def _take_over(engine: Engine, fragment: FragmentRecord, update: FragmentU
         project=fragment.project,
         account=update.account,
     )
+
+
+def _name_of(workspace: Workspace) -> str:
+    """The folder's own name."""
+    return unquote(workspace.project.rstrip("/").rpartition("/")[2]) or workspace.project
 
 
 def _now() -> int:

@@ -5,12 +5,13 @@ The workspace changes only here, and only by the exact bytes that a change set h
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from forge_lsp import events
+from forge_lsp.actions.fragment_sync import note_files
 from forge_lsp.actions.placing import put_file
 from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.changes.sets import ChangeSet, FileChange
@@ -108,6 +109,26 @@ class Reviews:
         )
         await self._save(change_set)
         return change_set
+
+    async def amend(
+        self, project: str, contents: Mapping[ProjectPath, bytes | None]
+    ) -> Collection[ProjectPath]:
+        """Let what waits for review be so instead; gives the paths of which a change does.
+
+        The newest change of a file is the one that is amended.
+        """
+        await self.load(project)
+        amended: set[ProjectPath] = set()
+        for known in self.pending(project):
+            change_set = await self._read(project, known.id)
+            for change in change_set.pending:
+                if change.path in contents and change.path not in amended:
+                    amended.add(change.path)
+                    wanted = replace(change, after=contents[change.path])
+                    change_set = change_set.with_file(wanted)
+            if change_set != known:
+                await self._save(change_set)
+        return amended
 
     async def accept(self, workspace: Workspace, choice: Choice) -> Run:
         """Start a run that makes the chosen changes in the workspace."""
@@ -231,7 +252,8 @@ class Reviews:
     async def _show(
         self, run: Run, workspace: Workspace, path: ProjectPath, content: bytes | None
     ) -> None:
-        """Bring the workspace's sandbox, where it lives, to what was decided."""
+        """Bring the newest fragment, and the sandbox where it lives, to what was decided."""
+        await note_files(self._store, workspace.project, {path: content}, "Reviewed")
         sandbox = self._sandboxes.of_project(workspace.project)
         if sandbox is None or not await sandbox.is_alive():
             return

@@ -89,6 +89,7 @@ class NamedFile(msgspec.Struct, frozen=True):
 class Apply(_Arguments, frozen=True):
     """forge.apply."""
 
+    fragment_id: str | None = None
     files: dict[str, str] | tuple[NamedFile, ...] = ()
     packages: tuple[str, ...] = ()
     target: Literal["workspace", "sandbox", "both"] = "both"
@@ -111,6 +112,21 @@ class Fix(_Arguments, frozen=True):
 
     text_document: Document | None = None
     diagnostics: tuple[GivenDiagnostic, ...] = ()
+
+
+class Fragments(_Arguments, frozen=True):
+    """forge.fragments: of the project named, else of the workspace."""
+
+    project_id: str | None = None
+    text_document: Document | None = None
+
+
+class FragmentUpdate(_Arguments, frozen=True):
+    """forge.fragment.update."""
+
+    fragment_id: str = ""
+    files: dict[str, str | None] = {}
+    text_document: Document | None = None
 
 
 class RunNamed(_Arguments, frozen=True):

@@ -13,6 +13,7 @@ from forge_lsp.lsp import (
     arguments,
     build_commands,
     fix_commands,
+    fragment_commands,
     generation_commands,
     python_commands,
     review_commands,
@@ -72,6 +73,14 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             generation_commands.apply_files,
             arguments.Apply,
             '{"files": {"src/App.tsx": "…"}, "packages": ["clsx"], "target": "both"}',
+        ),
+        "forge.fragments": Command(
+            fragment_commands.fragments, arguments.Fragments, "{}, or a projectId"
+        ),
+        "forge.fragment.update": Command(
+            fragment_commands.update,
+            arguments.FragmentUpdate,
+            '{"fragmentId": "frag_…", "files": {"src/App.tsx": "…"}}',
         ),
         "forge.review.accept": Command(review_commands.accept, arguments.Review, _REVIEW),
         "forge.review.reject": Command(review_commands.reject, arguments.Review, _REVIEW),

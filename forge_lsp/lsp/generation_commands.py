@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from forge_lsp.actions.request import Selection
     from forge_lsp.ports.sandbox import Sandbox
 
+OWNER = "owner"
 HOW_TO_ASK = (
     'Give it as {"prompt": "add a reset button"}, or write the comment '
     "`forge: add a reset button` into a file and take its code action."
@@ -42,9 +43,9 @@ async def apply_files(
     """Given files, into the workspace, its sandbox, or both."""
     from forge_lsp.actions.apply import ApplyRequest, apply
 
-    files = _contents(given)
     workspace = await session.workspace(given.text_document)
     engine = await session.engine(workspace)
+    files = _contents(given) or await _of_fragment(engine, given.fragment_id)
     request = ApplyRequest(
         files=files,
         packages=given.packages,
@@ -116,6 +117,16 @@ def _contents(given: arguments.Apply) -> Mapping[ProjectPath, bytes]:
         files.items() if isinstance(files, dict) else [(each.path, each.content) for each in files]
     )
     return {ProjectPath.parse(path): text.encode("utf-8", "replace") for path, text in pairs}
+
+
+async def _of_fragment(engine: "Engine", fragment_id: str | None) -> Mapping[ProjectPath, bytes]:
+    """The files of a fragment; none where none is named."""
+    if fragment_id is None:
+        return {}
+    from forge_lsp.actions.fragments import fragment_of
+
+    fragment = await fragment_of(engine, OWNER, fragment_id)
+    return await engine.store.fragment_files(fragment.id)
 
 
 async def _sandbox(

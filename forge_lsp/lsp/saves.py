@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
@@ -12,6 +13,9 @@ from forge_lsp.lsp.preview import Preview
 from forge_lsp.lsp.session import Session
 from forge_lsp.lsp.workspace import EditorWorkspace
 from forge_lsp.paths import ProjectPath
+
+if TYPE_CHECKING:
+    from forge_lsp.actions.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -65,24 +69,24 @@ class Saves:
     async def _write(self, workspace: EditorWorkspace, paths: Sequence[ProjectPath]) -> None:
         engine = await self._session.engine()
         preview = self._session.previews.follow(engine, workspace)
-        if preview is None:
+        if preview is None and await engine.store.newest_fragment(workspace.project) is None:
             return
         if any(path.name == ".gitignore" for path in paths):
             # The others are to be hidden, or shown, by the new rules.
             await workspace.files()
         shown = [path for path in paths if not workspace.why_not_writable(path)]
-        try:
-            async for batch in _batches(workspace, shown):
+        async for batch in _batches(workspace, shown):
+            await _note(engine, workspace, batch)
+            if preview is not None:
                 await self._put(preview, batch)
-        except SandboxGone:
-            # The next action that needs a sandbox makes one and fills it from the workspace.
-            log.info("%s was saved after the sandbox had ended", paths[0])
 
     async def _put(self, preview: Preview, contents: _Contents) -> None:
         try:
             refused = await preview.sandbox.put(contents)
         except SandboxGone:
-            raise
+            # The next action that needs a sandbox makes one and fills it from the workspace.
+            log.info("%d file(s) were saved after the sandbox had ended", len(contents))
+            return
         except ForgeError as error:
             refused = dict.fromkeys(contents, error.for_people())
         preview.look(contents)
@@ -90,6 +94,16 @@ class Saves:
             return
         log.warning("%d file(s) could not be written through", len(refused))
         self._session.client.show(_told(refused), types.MessageType.Warning)
+
+
+async def _note(engine: "Engine", workspace: EditorWorkspace, contents: _Contents) -> None:
+    """The fragment that holds the files gets a version; a save isn't lost where it can't."""
+    from forge_lsp.actions.fragment_sync import note_files
+
+    try:
+        await note_files(engine.store, workspace.project, contents, "Saved in the editor")
+    except ForgeError as error:
+        log.warning("a save did not reach its fragment: %s", error.message)
 
 
 def _told(refused: Mapping[ProjectPath, str]) -> str:

@@ -67,6 +67,8 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
             "forge.skill.run",
             "forge.augmenter.run",
             "forge.apply",
+            "forge.fragments",
+            "forge.fragment.update",
             "forge.review.accept",
             "forge.review.reject",
             "forge.review.diff",
@@ -86,7 +88,7 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
         ],
         "workDoneProgress": True,
     }
-    assert len(COMMANDS) == 24
+    assert len(COMMANDS) == 26
     assert capabilities["codeActionProvider"]["codeActionKinds"] == [
         "refactor.rewrite.forge",
         "refactor.rewrite.forge.review",
