@@ -4,12 +4,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from forge_lsp.actions.engine import Engine
 from forge_lsp.changes.merge import merge
-from forge_lsp.errors import Gone, NotFound
+from forge_lsp.errors import Gone, NotFound, SandboxGone
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.store import AppRecord, Store
 from forge_lsp.ports.workspace import Workspace, WorkspaceAnswer, WorkspaceEdit
@@ -110,7 +111,7 @@ async def app_of_chat(engine: Engine, account: str, chat_id: str) -> AppRecord:
 
 def app_workspace(engine: Engine, app: AppRecord) -> Workspace:
     """The app's files, to be built in."""
-    return AppWorkspace(app.id, engine.store, _turns.setdefault(app.id, asyncio.Lock()))
+    return AppWorkspace(app.id, engine.store, _turn(app))
 
 
 async def tell_ready(engine: Engine, app: AppRecord, preview_url: str) -> None:
@@ -122,16 +123,20 @@ async def tell_ready(engine: Engine, app: AppRecord, preview_url: str) -> None:
 async def write_files(
     engine: Engine, app: AppRecord, files: Mapping[ProjectPath, bytes | None]
 ) -> None:
-    """Write files of the app, and bring its sandbox, where one lives, to the same."""
-    workspace = app_workspace(engine, app)
-    edits = [
-        WorkspaceEdit(path, await workspace.read(path), content) for path, content in files.items()
-    ]
-    await workspace.apply("Written over HTTP", edits)
-    await engine.store.save_app(replace(app, updated_at=_now()))
-    sandbox = engine.sandboxes.of_project(app.id)
-    if sandbox is not None and await sandbox.is_alive():
-        await sandbox.put(files)
+    """Write files of the app, and bring its sandbox, where one lives, to the same.
+
+    Of two who write at once the one who comes last is right, in the app as in its sandbox.
+    Raises `NotFound` for an app that was removed meanwhile.
+    """
+    async with _turn(app):
+        latest = await app_of(engine, app.account, app.id)
+        await engine.store.put_app_files(app.id, files)
+        await engine.store.save_app(replace(latest, updated_at=_now()))
+        sandbox = engine.sandboxes.of_project(app.id)
+        if sandbox is not None and await sandbox.is_alive():
+            with suppress(SandboxGone):
+                # The next one is filled from the app.
+                await sandbox.put(files)
 
 
 async def fork(engine: Engine, app: AppRecord) -> AppRecord:
@@ -174,6 +179,10 @@ async def rollback(engine: Engine, account: str, run_id: str) -> Run:
     if _now() - (record.ended_at or _now()) > ROLLBACK_WITHIN_MS:
         raise Gone(f"The run {run_id} ended more than 24 hours ago.")
     return await engine.reviews.undo(workspace, run_id, account=account)
+
+
+def _turn(app: AppRecord) -> asyncio.Lock:
+    return _turns.setdefault(app.id, asyncio.Lock())
 
 
 def _now() -> int:

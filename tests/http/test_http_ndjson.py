@@ -6,6 +6,8 @@ from typing import Any, get_args
 import pytest
 from http_description import problems, schema
 from http_v1 import ENDS
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forge_lsp import events
 from forge_lsp.actions.drafts import AS_ASKED
@@ -198,6 +200,27 @@ def test_a_hostile_text_stays_on_its_line() -> None:
     sent = ServerSentLines(record("skill")).say(Recorded(1, 0, events.TextDelta(hostile, 0)))
     assert sent == b"id: 1\ndata: " + line + b"\n"
     assert not {b"\r", b"\x00"} & {sent[i : i + 1] for i in range(len(sent))}
+
+
+@given(st.text(), st.sampled_from(KINDS))
+def test_any_text_is_one_line_that_gives_it_back(text: str, kind: str) -> None:
+    hostile: list[Event] = [
+        events.TextDelta(text, 0),
+        events.Stage(text),
+        events.Insight(text, text, text, text, 1),
+        events.FileFinished(text, text),
+        events.FileDropped(text, text),
+        events.Planned(text, (PlannedFile(text, text),), (), DesignSpec({text: text}, text, text)),
+        events.Reviewed(text, (text,)),
+        events.AugmenterChanged(text, "failed", text),
+        RunFinished("failed", text, text),
+    ]
+    for event in hostile:
+        told = render(kind, event)
+        data = Lines(record(kind)).say(Recorded(1, 0, event))
+        assert data.count(b"\n") == (told is not None)
+        if told is not None:
+            assert json.loads(data) == told | {"runId": "run_1", "id": 1}
 
 
 def test_a_last_word_of_the_servers_own_moves_no_cursor() -> None:

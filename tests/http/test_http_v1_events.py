@@ -218,6 +218,28 @@ async def test_a_server_that_stops_says_so_and_the_cursor_still_stands(tmp_path:
     assert (last["type"], last["code"], last["id"]) == ("error", "unavailable", first["id"])
 
 
+@pytest.mark.parametrize(
+    ("accept", "blank"), [("application/x-ndjson", b"\n"), ("text/event-stream", b":\n")]
+)
+async def test_silence_is_broken_by_what_clients_skip(
+    tmp_path: Path, accept: str, blank: bytes
+) -> None:
+    may_end = asyncio.Event()
+
+    async def work(run: Run) -> None:
+        await may_end.wait()
+
+    async with serving(tmp_path, settings(http={"heartbeat_s": 0.02})) as api:
+        run = await api.engine.runs.start(work, kind="skill", title="x", project="")
+        path = f"/v1/runs/{run.id}/events"
+        async with api.client.get(path, headers={"Accept": accept}) as response:
+            assert await response.content.readline() == blank
+            may_end.set()
+            rest = await response.read()
+    told = [line for line in rest.splitlines() if line.strip(b":")]
+    assert told[-1].partition(b"{")[2].startswith(b'"type":"done"')
+
+
 async def test_a_client_that_never_reads_is_let_go_and_holds_up_nobody(tmp_path: Path) -> None:
     big = [events.FileFinished(f"src/File{n}.ts", "x" * 100_000) for n in range(200)]
     async with serving(tmp_path, settings(http={"stall_timeout_s": 0.5})) as api:
