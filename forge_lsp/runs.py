@@ -7,222 +7,36 @@ subscribes to its journal from any point; live and replay are the same loop.
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-import msgspec
-
-from forge_lsp.elsewhere import Elsewhere, found_elsewhere
+from forge_lsp.elsewhere import Elsewhere, find_elsewhere
 from forge_lsp.errors import Conflict, ForgeError, Gone, NotFound, StoreFailed, TooManyRuns
-from forge_lsp.events import (
-    Asked,
-    Event,
-    FileDelta,
-    FileDropped,
-    FileFinished,
-    FileStarted,
-    Recorded,
-    RunFinished,
-    RunStarted,
-    TextDelta,
-    Usage,
-)
+from forge_lsp.events import Asked, Recorded, RunFinished, RunStarted
 from forge_lsp.journal import Journal
 from forge_lsp.ports.store import REMOVED, RunRecord, Store
+from forge_lsp.run import CANCELLED, Run, now
+from forge_lsp.tail import PAGE
+
+__all__ = ["CANCELLED", "INTERNAL_ERROR", "INTERRUPTED", "PAGE", "Run", "Runs", "Work"]
 
 log = logging.getLogger(__name__)
 
-MAX_TAIL = 4096
-"""Events of a live run that stay in memory; a slower subscriber reads the rest from the store."""
-MAX_BACKLOG = 1000
-"""Events that may wait for their commit before the one who makes more of them has to wait."""
-WOKEN_AT_ONCE = 32
-"""Subscribers that an event wakes before the event loop's other work has its turn."""
-PAGE = 500
 WISHES_S = 5.0
 """How often a process asks which of its runs others want cancelled, where it hears of nothing."""
-_REPLY = ""
 INTERNAL_ERROR = (
     "Something in forge-lsp broke; its log tells where. "
     "Please report it with the lines that name this run."
 )
 
-CANCELLED = RunFinished("cancelled", message="The run was cancelled.")
 INTERRUPTED = RunFinished(
     "failed",
     code="interrupted",
     message="The run was interrupted: the server that ran it was stopped. Start it again.",
 )
 
-Work = Callable[["Run"], Awaitable[RunFinished | None]]
+Work = Callable[[Run], Awaitable[RunFinished | None]]
 """What a run does. None means completed; a `ForgeError` ends it as failed."""
-
-
-class Run:
-    """A run under way in this process."""
-
-    def __init__(self, record: RunRecord, journal: Journal, coalesce_s: float) -> None:
-        self.record = record
-        self.id = record.id
-        self.listeners = 0
-        """How many subscribers it has now."""
-        self.heard_at: int | None = None
-        """When it was last heard elsewhere, as far as is known; for `Runs` alone."""
-        self.is_ending = False
-        """It is saying its last words."""
-        self.cut_off = CANCELLED
-        """Its last word where its task is cancelled; for `Runs` alone."""
-        self._journal = journal
-        self._coalesce_s = coalesce_s
-        self._next_seq = 1
-        self._next_text = 0
-        self._tokens_used = 0
-        self._held: dict[str, FileDelta | TextDelta] = {}
-        """What waits for the next flush: the reply's text, and each file's body by its path."""
-        self._flush_timer: asyncio.TimerHandle | None = None
-        self._open_files: dict[str, None] = {}
-        self._tail: list[Recorded] = []
-        self._waiting: dict[asyncio.Future[None], None] = {}
-        """Who waits for the next event, in the order in which they came."""
-        self._broken: StoreFailed | None = None
-        self._finished = asyncio.Event()
-
-    async def append(self, event: Event) -> None:
-        """Record an event; once this returns it is committed and shown.
-
-        Raises `StoreFailed` when the journal can't be written, which ends the run.
-        """
-        self.tell(event)
-        await self._journal.settle(self.id)
-
-    def tell(self, event: Event) -> None:
-        """Record an event without waiting until it is committed and shown."""
-        self._flush()
-        if isinstance(event, FileStarted):
-            self._open_files[event.path] = None
-        elif isinstance(event, FileFinished | FileDropped):
-            self._open_files.pop(event.path, None)
-        self._put(event)
-
-    async def stream_text(self, text: str) -> None:
-        """Record a piece of the model's reply, coalesced with what comes right after it.
-
-        Raises `StoreFailed` once the journal could not be written.
-        """
-        before = self._held.pop(_REPLY, None)
-        joined = before.text + text if before else text
-        await self._hold(_REPLY, TextDelta(joined, self._next_text))
-
-    async def stream_file(self, path: str, text: str) -> None:
-        """Record a piece of a file's body, coalesced likewise."""
-        before = self._held.pop(path, None)
-        await self._hold(path, FileDelta(path, before.text + text if before else text))
-
-    async def finished(self) -> None:
-        """Wait until its last event is committed."""
-        await self._finished.wait()
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing comes any more."""
-        return self._finished.is_set()
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether its last word could not be recorded."""
-        return self._broken is not None
-
-    def after(self, seq: int) -> Sequence[Recorded] | None:
-        """Up to a page of what came after `seq`; None where memory doesn't reach back so far."""
-        if self._broken:
-            raise self._broken
-        first = self._tail[0].seq if self._tail else self._next_seq
-        if seq + 1 < first:
-            return None
-        return self._tail[seq + 1 - first : seq + 1 - first + PAGE]
-
-    async def changed(self) -> None:
-        """Wait for the next event."""
-        change = asyncio.get_running_loop().create_future()
-        self._waiting[change] = None
-        try:
-            await change
-        finally:
-            self._waiting.pop(change, None)
-
-    async def finish(self, last: RunFinished) -> None:
-        """Close what is open, then say the last word with what the run took; for `Runs` alone."""
-        self.is_ending = True
-        why = "the run was cancelled" if last.outcome == "cancelled" else "the run ended before it"
-        try:
-            for path in tuple(self._open_files):
-                await self.append(FileDropped(path, why))
-            await self.append(self._measured(last))
-        except StoreFailed as error:
-            self._broken = error
-        self._finished.set()
-        self._notify()
-
-    def _measured(self, last: RunFinished) -> RunFinished:
-        # A clock that was set back meanwhile is no reason for a negative time.
-        taken = max(0, _now() - self.record.started_at)
-        return msgspec.structs.replace(last, tokens_used=self._tokens_used, duration_ms=taken)
-
-    async def _hold(self, of: str, delta: TextDelta | FileDelta) -> None:
-        # Who only streams waits for no commit, and must not go on for ever when they fail.
-        self._journal.check(self.id)
-        self._held[of] = delta
-        if self._coalesce_s == 0:
-            self._flush()
-        elif self._flush_timer is None:
-            loop = asyncio.get_running_loop()
-            self._flush_timer = loop.call_later(self._coalesce_s, self._flush)
-        if self._journal.backlog > MAX_BACKLOG:
-            self._flush()
-            await self._journal.settle(self.id)
-
-    def _flush(self) -> None:
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        held, self._held = self._held, {}
-        for delta in held.values():
-            if isinstance(delta, TextDelta):
-                self._next_text += 1
-            self._put(delta)
-
-    def _put(self, event: Event) -> None:
-        if isinstance(event, Usage):
-            self._tokens_used += event.input_tokens + event.output_tokens
-        recorded = Recorded(self._next_seq, _now(), event)
-        self._next_seq += 1
-        self._journal.put(self.id, recorded, self._publish)
-
-    def _publish(self, recorded: Recorded) -> None:
-        self._tail.append(recorded)
-        if len(self._tail) > 2 * MAX_TAIL:
-            del self._tail[:MAX_TAIL]
-        self._notify()
-
-    def _notify(self) -> None:
-        if self._waiting:
-            waiting, self._waiting = list(self._waiting), {}
-            _wake(waiting)
-
-
-def _now() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
-
-
-def _wake(waiting: Sequence["asyncio.Future[None]"]) -> None:
-    """A few at a time: whatever else the event loop has to do comes in between."""
-    for change in waiting[:WOKEN_AT_ONCE]:
-        if not change.done():
-            change.set_result(None)
-    if len(waiting) > WOKEN_AT_ONCE:
-        asyncio.get_running_loop().call_soon(_wake, waiting[WOKEN_AT_ONCE:])
 
 
 class Runs:
@@ -235,6 +49,8 @@ class Runs:
         self._max_active = max_active
         self._live: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._elsewhere: dict[str, Elsewhere] = {}
+        """Runs of other processes that somebody listens to here."""
         self._heeding: asyncio.Task[None] | None = None
         self._lost: set[str] = set()
         """Runs that ended here without their last word, because their journal has a gap."""
@@ -261,7 +77,7 @@ class Runs:
             title=title,
             project=project,
             owner=self._store.owner,
-            started_at=_now(),
+            started_at=now(),
             account=account,
         )
         run = Run(record, self._journal, self._coalesce_s)
@@ -378,6 +194,8 @@ class Runs:
             self._cut_off(run_id, last)
         if tasks:
             await asyncio.wait(tasks)
+        for elsewhere in self._elsewhere.values():
+            elsewhere.leave()
         if self._heeding is not None:
             self._heeding.cancel()
             await asyncio.wait([self._heeding])
@@ -385,16 +203,23 @@ class Runs:
 
     @asynccontextmanager
     async def _source(self, run_id: str) -> "AsyncGenerator[Run | Elsewhere]":
-        run = self._live.get(run_id)
-        if run is None:
-            async with found_elsewhere(self._store, run_id) as elsewhere:
-                yield elsewhere
-            return
+        run = self._live.get(run_id) or await self._find_elsewhere(run_id)
         run.listeners += 1
         try:
             yield run
         finally:
             run.listeners -= 1
+            if run.listeners == 0 and self._elsewhere.get(run_id) is run:
+                self._elsewhere.pop(run_id).leave()
+
+    async def _find_elsewhere(self, run_id: str) -> Elsewhere:
+        """One for all who listen to it here, as long as it goes on."""
+        found = self._elsewhere.get(run_id) or await find_elsewhere(self._store, run_id)
+        # Somebody else may have been looking for it at the same time.
+        if found.is_open and run_id not in self._elsewhere:
+            self._elsewhere[run_id] = found
+            found.follow()
+        return self._elsewhere[run_id] if found.is_open else found
 
     async def _heed_wishes(self) -> None:
         """Cancel the runs that other processes asked to, as long as there are any here."""

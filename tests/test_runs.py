@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from forge_lsp import runs as runs_module
+from forge_lsp import run as run_module
+from forge_lsp import tail as tail_module
 from forge_lsp.app import open_engine
 from forge_lsp.errors import Conflict, ForgeError, ModelBusy, NotFound, StoreFailed, TooManyRuns
 from forge_lsp.events import (
@@ -30,9 +31,10 @@ from forge_lsp.events import (
 )
 from forge_lsp.ports.store import RunRecord
 from forge_lsp.processes import this_process
-from forge_lsp.runs import CANCELLED, INTERRUPTED, PAGE, WOKEN_AT_ONCE, Run, Runs, Work
+from forge_lsp.runs import CANCELLED, INTERRUPTED, PAGE, Run, Runs, Work
 from forge_lsp.settings import Places, Settings
 from forge_lsp.store.sql import default_url, open_store
+from forge_lsp.tail import WOKEN_AT_ONCE
 
 WAIT_S = 10
 
@@ -240,7 +242,7 @@ async def test_a_subscriber_to_an_unknown_run_is_told_so(runs: Runs) -> None:
 async def test_a_slow_subscriber_is_bounded_and_misses_nothing(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs_module, "MAX_TAIL", 50)
+    monkeypatch.setattr(tail_module, "MAX_TAIL", 50)
     many = 3 * PAGE
 
     async def work(run: Run) -> None:
@@ -296,7 +298,7 @@ async def test_more_subscribers_than_are_woken_at_once_all_hear_all(runs: Runs) 
     run = await start(runs, waiting)
     many = 3 * WOKEN_AT_ONCE + 1
     readers = [asyncio.create_task(read(runs, run.id)) for _ in range(many)]
-    await until(lambda: len(run._waiting) == many)
+    await until(lambda: run._tail.waiting == many)
     waiting.go_on.set()
     found = await asyncio.gather(*readers)
     assert told(found[0])[1:] == [Stage("gone on"), RunFinished("completed")]
@@ -313,7 +315,7 @@ async def test_the_loop_has_other_turns_while_many_are_woken(runs: Runs) -> None
             heard.append((await anext(events)).seq)
 
     readers = [asyncio.create_task(listen()) for _ in range(3 * WOKEN_AT_ONCE)]
-    await until(lambda: len(run._waiting) == len(readers))
+    await until(lambda: run._tail.waiting == len(readers))
     waiting.go_on.set()
     seen: set[int] = set()
     async with asyncio.timeout(WAIT_S):
@@ -328,11 +330,11 @@ async def test_who_leaves_while_nothing_is_said_is_forgotten(runs: Runs) -> None
     waiting = Waiting()
     run = await start(runs, waiting)
     readers = [asyncio.create_task(read(runs, run.id)) for _ in range(50)]
-    await until(lambda: len(run._waiting) == 50)
+    await until(lambda: run._tail.waiting == 50)
     for reader in readers:
         reader.cancel()
     await asyncio.wait(readers)
-    assert (len(run._waiting), run.listeners) == (0, 0)
+    assert (run._tail.waiting, run.listeners) == (0, 0)
     waiting.go_on.set()
     assert (await said(runs, run.id))[-1] == RunFinished("completed")
 
@@ -398,7 +400,7 @@ async def test_held_text_is_shown_soon_though_nothing_follows(store: GatedStore)
 async def test_whoever_makes_events_faster_than_they_are_committed_has_to_wait(
     runs: Runs, store: GatedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs_module, "MAX_BACKLOG", 10)
+    monkeypatch.setattr(run_module, "MAX_BACKLOG", 10)
     count = 0
 
     async def work(run: Run) -> None:

@@ -220,7 +220,7 @@ def _check_cursor(connection: Connection, run_id: str, after: int, following: Re
         )
 
 
-def _recorded(rows: Sequence[Row[Any]]) -> Sequence[Recorded]:
+def _recorded(rows: Sequence[Row[int, int, Any]]) -> Sequence[Recorded]:
     return [Recorded(seq, at, events.decode(payload)) for seq, at, payload in rows]
 
 

@@ -87,7 +87,7 @@ def _id(number: int) -> str:
 
 def _row(count: int) -> Row:
     bar = Bar(f"< {MOST_MS:g} ms", lambda ours, _: ours < MOST_MS)
-    bars = dict.fromkeys((LIST_ALL, LIST_PROJECT, OPEN, LOOK), bar)
+    bars: dict[str, Bar | None] = dict.fromkeys((LIST_ALL, LIST_PROJECT, OPEN, LOOK), bar)
     return Row("history", f"one of {FLOOR_RUNS} runs", "ms", bars, partial(_open, count=count))
 
 

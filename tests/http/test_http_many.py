@@ -20,7 +20,8 @@ from forge_lsp.http.server import Server
 from forge_lsp.http.sse import ApplyRendering, GenerateRendering, Rendering
 from forge_lsp.http.state import STREAMS
 from forge_lsp.http.streams import MAX_WAITING_BYTES, Outbox
-from forge_lsp.runs import MAX_TAIL, PAGE, Run
+from forge_lsp.runs import PAGE, Run
+from forge_lsp.tail import MAX_TAIL
 
 APPLY = "/api/apply/stream"
 GENERATE = "/api/generate/stream"

@@ -10,7 +10,6 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from sqlalchemy import URL
@@ -88,10 +87,7 @@ class Cluster:
         return str(self._folder / "data")
 
     def _spawn(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
-        another: dict[str, Any] = {}
-        if self._user is not None:
-            known = pwd.getpwnam(self._user)
-            another = {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": []}
+        known = pwd.getpwnam(self._user) if self._user else None
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
                 command,
@@ -99,7 +95,9 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                **another,
+                user=known.pw_uid if known else None,
+                group=known.pw_gid if known else None,
+                extra_groups=[] if known else None,
             )
 
 

@@ -1,7 +1,7 @@
 """Runs of one store, followed and cancelled through another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -14,6 +14,7 @@ from forge_lsp.events import Event, Recorded, RunFinished, RunStarted, Stage, Te
 from forge_lsp.http.attendance import Attendance
 from forge_lsp.ports.store import JournalEntry, RunRecord, Store
 from forge_lsp.runs import CANCELLED, PAGE, Run, Runs
+from forge_lsp.store.sql import SqlStore
 
 WAIT_S = 20
 
@@ -211,3 +212,37 @@ async def test_a_run_that_is_listened_to_elsewhere_alone_is_not_cancelled_for_th
     assert isinstance(last, RunFinished)
     assert last.outcome == "cancelled"
     await attendance.close()
+
+
+class CountingStore(SqlStore):
+    """Counts how often events are asked for."""
+
+    asked = 0
+
+    async def events(self, run_id: str, after: int, limit: int) -> Sequence[Recorded]:
+        self.asked += 1
+        return await super().events(run_id, after, limit)
+
+
+async def test_a_crowd_that_follows_a_run_reads_its_events_once(
+    owner: Runs, open_another: OpenStore
+) -> None:
+    plain = await open_another()
+    assert isinstance(plain, SqlStore)
+    store = CountingStore(plain._engine, plain._place)
+    await store.enter()
+    peer = Runs(store, coalesce_s=0.0, max_active=1)
+    work, count, crowd = Told(), 40, 60
+    run = await start(owner, work)
+    readers = [asyncio.create_task(read(peer, run.id)) for _ in range(crowd)]
+    for number in range(count):
+        work.say(Stage(f"{number}"))
+        await asyncio.sleep(0.01)
+    work.end()
+    told = await asyncio.gather(*readers)
+    assert [each.seq for each in told[0]] == list(range(1, count + 3))
+    assert all(each == told[0] for each in told)
+    # Each reads once what was there when it came; what follows is read for all.
+    assert store.asked <= crowd + 2 * count
+    await peer.close()
+    await store.close()
