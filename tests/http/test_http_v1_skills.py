@@ -9,6 +9,7 @@ from http_serving import Api, serving, settings
 from http_v1 import app_with, said, stream, token
 
 from forge_lsp.http.idempotency import KEY
+from forge_lsp.http.v1 import skills
 from forge_lsp.http.v1.skills import ONE_SUBJECT
 
 BUILT_IN = {
@@ -124,6 +125,16 @@ async def test_a_skill_that_can_not_be_taken_is_refused(
     found, answer = await api.post("/v1/skills", {**OWN, **change})
     assert (found, answer["error"]["code"]) == (status, code)
     assert not any(each["custom"] for each in (await api.get("/v1/skills"))[1]["data"])
+
+
+async def test_an_account_keeps_only_so_many_skills(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(skills, "MOST_IN_ACCOUNT", 2)
+    for alias, status in (("a", 201), ("b", 201), ("c", 409), ("a", 201)):
+        assert (await api.post("/v1/skills", {**OWN, "alias": alias}))[0] == status
+    theirs = await token(api, "theirs")
+    assert (await api.post("/v1/skills", OWN, headers=theirs))[0] == 201
 
 
 async def test_a_critique_of_an_app_streams_text_and_insights(api: Api) -> None:

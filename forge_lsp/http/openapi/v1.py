@@ -92,7 +92,7 @@ V1_OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                 "sampleArgs": {"audience": "children"},
                 "tags": ["copy"],
             },
-            failures={409: "The alias is that of a built-in skill."},
+            failures={409: "The alias is that of a built-in skill, or the account has too many."},
             status=201,
         ),
         ("POST", "/v1/skills/run"): Operation(

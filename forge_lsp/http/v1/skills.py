@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from forge_lsp.actions.apps import app_of, app_of_chat, app_workspace
 from forge_lsp.actions.engine import Engine
+from forge_lsp.actions.shelf import MOST_IN_ACCOUNT
 from forge_lsp.actions.skills import (
     AugmenterRequest,
     Skill,
@@ -20,7 +21,7 @@ from forge_lsp.actions.skills import (
     run_skill,
 )
 from forge_lsp.actions.sources import GivenFiles, SandboxFiles
-from forge_lsp.errors import InvalidRequest
+from forge_lsp.errors import Conflict, InvalidRequest
 from forge_lsp.http.bodies import read_body
 from forge_lsp.http.failures import json_answer
 from forge_lsp.http.pages import Page
@@ -55,6 +56,7 @@ async def add(request: web.Request) -> web.Response:
     """POST /v1/skills: keep a skill of the account's own, in place of its one of that alias."""
     engine = await engine_of(request)
     body = await read_body(request, SkillBody)
+    await _check_room(engine, account_of(request), body.alias)
     sample = "" if body.sample_args is None else json.dumps(body.sample_args, ensure_ascii=False)
     record = SkillRecord(
         account=account_of(request),
@@ -154,6 +156,12 @@ def told(skill: Skill) -> dict[str, object]:
         "custom": skill.is_custom,
         "origin": skill.origin,
     }
+
+
+async def _check_room(engine: Engine, account: str, alias: str) -> None:
+    known = {record.alias for record in await engine.store.skills(account)}
+    if alias not in known and len(known) >= MOST_IN_ACCOUNT:
+        raise Conflict(f"An account may keep {MOST_IN_ACCOUNT:,} skills; replace one of yours")
 
 
 async def _asked(engine: Engine, account: str, body: RunSkillBody) -> SkillRequest:
