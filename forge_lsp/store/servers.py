@@ -108,15 +108,19 @@ class Servers:
         connection.execute(_beat, {"id": self.owner, "key": self._key})
 
     def _attend(self) -> None:
+        is_cut_off = False
         while not self._closing.is_set():
             try:
                 connection, self._first = self._first or self._enter(), None
+                is_cut_off = False
                 with connection:
                     self.watches.tell_all()
                     self._listen(connection)
                     connection.execute(_leave, {"id": self.owner})
             except Exception as error:  # noqa: BLE001  Whatever it was: without a session we die.
-                log.warning("the session with the database was cut off: %s", type(error).__name__)
+                if not is_cut_off:
+                    log.warning("the session with the database broke: %s", type(error).__name__)
+                is_cut_off = True
                 self._closing.wait(RETRY_S)
 
     def _listen(self, connection: Connection) -> None:
