@@ -2,15 +2,34 @@
 live tests out, and says so, unless they are asked for."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from postgres_cluster import Cluster
 
 LIVE: Mapping[str, tuple[str, str]] = {
     "test_claude_live.py": ("ANTHROPIC_API_KEY", "ask the real API"),
     "test_e2b_live.py": ("E2B_API_KEY", "use the real E2B"),
 }
 """By module: the key that its tests need, and what they do with it."""
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator["Cluster"]:
+    """A PostgreSQL server, which runs until the tests end."""
+    # Its driver is imported by those tests only that want it.
+    from postgres_cluster import a_cluster, find_binaries
+
+    binaries = find_binaries()
+    if binaries is None:
+        told = "there is no PostgreSQL on this machine (Debian: apt-get install postgresql)"
+        assert not os.environ.get("CI"), told
+        pytest.skip(told)
+    with a_cluster(binaries) as running:
+        yield running
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

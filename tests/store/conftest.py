@@ -1,7 +1,6 @@
 """The contract suite runs over every kind of database; each test gets a fresh one."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -9,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_cluster import Cluster
 from sqlalchemy import text
-from store_postgres import Cluster, a_cluster, find_binaries
 
 from forge_lsp.events import Event, Recorded
 from forge_lsp.ports.store import JournalEntry, RunRecord, Store
@@ -18,18 +17,6 @@ from forge_lsp.store.engine import make_engine, parse_url
 from forge_lsp.store.sql import open_store
 
 OpenStore = Callable[[], Awaitable[Store]]
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A PostgreSQL server, which runs until the tests end."""
-    binaries = find_binaries()
-    if binaries is None:
-        told = "there is no PostgreSQL on this machine (Debian: apt-get install postgresql)"
-        assert not os.environ.get("CI"), told
-        pytest.skip(told)
-    with a_cluster(binaries) as running:
-        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from postgres_cluster import Cluster
 from sqlalchemy import text
-from store_postgres import Cluster
 
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import Recorded, Stage
