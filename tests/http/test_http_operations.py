@@ -16,6 +16,7 @@ import pytest
 from http_serving import TOKEN, Api, payloads, serving, settings, until
 
 from forge_lsp.cli.logs import JsonLines, TextLines
+from forge_lsp.events import RunFinished
 from forge_lsp.http import correlation
 from forge_lsp.runs import INTERRUPTED
 from forge_lsp.settings import HttpSettings
@@ -180,8 +181,13 @@ async def _is_interrupted(home: Path, run_id: str, last: dict[str, Any]) -> None
         _, run = await api.get(f"/v1/runs/{run_id}")
         assert run["status"] == "failed"
         assert run["endedAt"]
-        told = await api.engine.store.events(run_id, 0, 500)
-        assert told[-1].event == INTERRUPTED
+        told = (await api.engine.store.events(run_id, 0, 500))[-1].event
+        assert isinstance(told, RunFinished)
+        assert (told.outcome, told.code, told.message) == (
+            INTERRUPTED.outcome,
+            INTERRUPTED.code,
+            INTERRUPTED.message,
+        )
 
 
 async def test_a_line_of_the_log_names_its_request_and_its_run() -> None:
