@@ -137,47 +137,63 @@ async def update_fragment(engine: Engine, update: FragmentUpdate) -> FragmentRec
     Raises `NotFound`; `Conflict` for a fragment without a sandbox; `VersionConflict`;
     `SandboxUnwritable`, and then nothing is merged; `StoreFailed`.
     """
-    async with _turns.setdefault(update.fragment_id, asyncio.Lock()):
-        fragment = await fragment_of(engine, update.account, update.fragment_id, update.project)
-        if update.expected not in (None, fragment.version):
-            raise VersionConflict(f"The fragment {fragment.id} has changed since it was read.")
-        sandbox = await _shown_in(engine, fragment, update)
-        await _write(sandbox, update.files)
-        merged = await engine.store.merge_fragment(
-            fragment.id,
-            update.files,
-            at=max(_now(), fragment.updated_at + 1),
-            reason=update.reason,
-            expected=update.expected,
-        )
+    async with _turn(update.fragment_id):
+        merged = await _merge(engine, update)
     await _take_over(engine, merged, update)
     return merged
 
 
 async def restore_fragment(
-    engine: Engine, account: str, fragment_id: str, version: int
+    engine: Engine,
+    account: str,
+    fragment_id: str,
+    version: int,
+    *,
+    expected: int | None = None,
 ) -> FragmentRecord:
     """Make the files of a version the newest ones; the versions between stay.
 
     Raises what `update_fragment` does, and `NotFound` for a version that isn't there.
     """
-    fragment = await fragment_of(engine, account, fragment_id)
-    if not 1 <= version <= fragment.version:
-        raise NotFound(f"The fragment {fragment_id} has no version {version}.")
-    wanted = await engine.store.fragment_files(fragment_id, version)
-    present = await engine.store.fragment_files(fragment_id)
-    gone: Files = dict.fromkeys(path for path in present if path not in wanted)
-    changed: Files = {
-        path: content for path, content in wanted.items() if present.get(path) != content
-    }
-    update = FragmentUpdate(
-        fragment_id,
-        {**gone, **changed},
-        account,
-        expected=fragment.version,
-        reason=f"Restored version {version}",
+    async with _turn(fragment_id):
+        fragment = await fragment_of(engine, account, fragment_id)
+        if not 1 <= version <= fragment.version:
+            raise NotFound(f"The fragment {fragment_id} has no version {version}.")
+        wanted = await engine.store.fragment_files(fragment_id, version)
+        present = await engine.store.fragment_files(fragment_id, fragment.version)
+        gone: Files = dict.fromkeys(path for path in present if path not in wanted)
+        changed: Files = {
+            path: content for path, content in wanted.items() if present.get(path) != content
+        }
+        update = FragmentUpdate(
+            fragment_id,
+            {**gone, **changed},
+            account,
+            expected=fragment.version if expected is None else expected,
+            reason=f"Restored version {version}",
+        )
+        merged = await _merge(engine, update)
+    await _take_over(engine, merged, update)
+    return merged
+
+
+def _turn(fragment_id: str) -> asyncio.Lock:
+    return _turns.setdefault(fragment_id, asyncio.Lock())
+
+
+async def _merge(engine: Engine, update: FragmentUpdate) -> FragmentRecord:
+    fragment = await fragment_of(engine, update.account, update.fragment_id, update.project)
+    if update.expected not in (None, fragment.version):
+        raise VersionConflict(f"The fragment {fragment.id} has changed since it was read.")
+    sandbox = await _shown_in(engine, fragment, update)
+    await _write(sandbox, update.files)
+    return await engine.store.merge_fragment(
+        fragment.id,
+        update.files,
+        at=max(_now(), fragment.updated_at + 1),
+        reason=update.reason,
+        expected=update.expected,
     )
-    return await update_fragment(engine, update)
 
 
 async def _shown_in(engine: Engine, fragment: FragmentRecord, update: FragmentUpdate) -> Sandbox:
@@ -191,6 +207,8 @@ async def _shown_in(engine: Engine, fragment: FragmentRecord, update: FragmentUp
     with suppress(NotFound):
         known = engine.sandboxes.find(update.account, sandbox_id)
         if await known.is_alive():
+            if fragment.sandbox_id is None:
+                await engine.store.tell_sandbox(fragment.id, known.id, known.url)
             return known
     files = GivenFiles(await engine.store.fragment_files(fragment.id))
     workspace = engine.workspaces.get(fragment.project)

@@ -1,6 +1,7 @@
 """Projects that are talked with: each message is answered by a generation and its fragment."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -12,14 +13,17 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.fragments import make_fragment
 from forge_lsp.actions.generate import carry_out
 from forge_lsp.actions.request import GenerateRequest, check_prompt, title_of
-from forge_lsp.errors import Conflict, ForgeError, NotFound
+from forge_lsp.changes.merge import merge
+from forge_lsp.errors import Conflict, ForgeError, NotFound, StoreFailed
 from forge_lsp.events import RunFinished
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
-from forge_lsp.ports.projects import ProjectMessage, ProjectRecord
+from forge_lsp.ports.projects import FragmentRecord, ProjectMessage, ProjectRecord
 from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 from forge_lsp.runs import CANCELLED, Run
+
+log = logging.getLogger(__name__)
 
 Role = Literal["user", "assistant"]
 
@@ -38,6 +42,7 @@ class Asked:
     """A message that is being answered."""
 
     project: ProjectRecord
+    message_id: str
     run: Run
 
 
@@ -76,11 +81,10 @@ class ProjectFiles:
 async def new_project(
     engine: Engine, account: str, text: str, image_url: str | None = None
 ) -> Asked:
-    """Begin a project with its first message. Raises what `send` does."""
+    """Begin a project with its first message. Raises what `send` does, and then nothing is kept."""
     check_prompt(text, engine.settings.generation.max_prompt_bytes)
     now = _now()
     project = ProjectRecord(_new_id("proj"), account, title_of(text), now, now)
-    await engine.store.save_project(project)
     return await send(engine, project, text, image_url)
 
 
@@ -95,12 +99,14 @@ async def project_of(engine: Engine, account: str, project_id: str) -> ProjectRe
 async def send(
     engine: Engine, project: ProjectRecord, text: str, image_url: str | None = None
 ) -> Asked:
-    """Add a message and start the run that answers it.
+    """Start the run that answers a message; gives it once the message is kept.
 
     Raises `InvalidRequest` for a text that can't be taken, `Conflict` while another message is
-    being answered, `TooManyRuns`, `StoreFailed`.
+    being answered and for a workspace's project, `TooManyRuns`, `StoreFailed`.
     """
     check_prompt(text, engine.settings.generation.max_prompt_bytes)
+    if project.folder:
+        raise Conflict(f"{project.name} is a folder in an editor, so it is talked with there.")
     async with _turns.setdefault(project.id, asyncio.Lock()):
         await _check_idle(engine, project)
         answering = _Answering(engine, project, text, image_url)
@@ -111,8 +117,10 @@ async def send(
             project=project.id,
             account=project.account,
         )
-    await engine.store.save_project(replace(project, updated_at=_now()))
-    return Asked(project, run)
+    await answering.is_settled.wait()
+    if not answering.is_kept:
+        raise StoreFailed("The message could not be kept.")
+    return Asked(project, answering.message_id, run)
 
 
 class _Answering:
@@ -125,16 +133,22 @@ class _Answering:
         self._project = project
         self._text = text
         self._image_url = image_url
+        self._asked_at = _now()
+        self._newest: FragmentRecord | None = None
         self._before: Mapping[ProjectPath, bytes] = {}
         self._files = ProjectFiles(project.id)
+        self.message_id = _new_id("msg")
+        self.is_kept = False
+        """The message is in the store."""
+        self.is_settled = asyncio.Event()
+        """It is, or never will be."""
 
     async def work(self, run: Run) -> RunFinished | None:
         """Generate from the newest fragment, and keep the answer however that ends."""
-        recent = await _recent(self._engine, self._project.id)
-        await self._add("user", self._text, run, image_url=self._image_url)
-        newest = await self._engine.store.newest_fragment(self._project.id)
+        recent = await self._keep_message(run)
+        self._newest = newest = await self._engine.store.newest_fragment(self._project.id)
         if newest is not None:
-            self._before = await self._engine.store.fragment_files(newest.id)
+            self._before = await self._engine.store.fragment_files(newest.id, newest.version)
             self._files.contents.update(self._before)
         request = GenerateRequest(
             prompt=self._text,
@@ -157,6 +171,25 @@ class _Answering:
             await self._keep(run, failed)
         return last
 
+    async def _keep_message(self, run: Run) -> Sequence[Message]:
+        """Keep what is asked; gives what was said before it."""
+        try:
+            project = replace(self._project, updated_at=self._asked_at)
+            await self._engine.store.save_project(project)
+            recent = await _recent(self._engine, project.id)
+            await self._add(
+                "user",
+                self._text,
+                run,
+                id=self.message_id,
+                created_at=self._asked_at,
+                image_url=self._image_url,
+            )
+            self.is_kept = True
+        finally:
+            self.is_settled.set()
+        return recent
+
     async def _keep(self, run: Run, failed: str) -> None:
         """Keep the answer: with a fragment where files came of it."""
         files, before = self._files.contents, self._before
@@ -168,6 +201,7 @@ class _Answering:
                 self._engine, self._project, message_id, title, files, sandbox=sandbox
             )
             fragment_id = fragment.id
+            await self._take_in(fragment, sandbox)
         changed = sorted(path for path in files if files[path] != before.get(path))
         await self._add(
             "assistant",
@@ -178,21 +212,52 @@ class _Answering:
             fragment_id=fragment_id,
         )
 
+    async def _take_in(self, fragment: FragmentRecord, sandbox: Sandbox | None) -> None:
+        """Bring what was edited in the fragment before while this one was written into it, too.
+
+        Where both changed the same lines, the answer's stand; the edit is in the one before.
+        """
+        if self._newest is None:
+            return
+        edited = await self._engine.store.fragment_files(self._newest.id)
+        ours = self._files.contents
+        taken: dict[ProjectPath, bytes | None] = {}
+        for path in sorted(edited.keys() | self._before.keys()):
+            base, theirs = self._before.get(path), edited.get(path)
+            if theirs != base:
+                taken[path] = _merged(base, ours.get(path), theirs)
+        changed = {path: each for path, each in taken.items() if each != ours.get(path)}
+        if changed:
+            at = max(_now(), fragment.updated_at + 1)
+            await self._engine.store.merge_fragment(
+                fragment.id, changed, at=at, reason="Edited meanwhile"
+            )
+        if taken and sandbox is not None:
+            try:
+                await sandbox.put(taken)
+            except ForgeError as error:
+                log.info("sandbox %s lacks an edit: %s", sandbox.id, error.message)
+
     async def _sandbox(self) -> Sandbox | None:
         sandbox = self._engine.sandboxes.of_project(self._project.id)
         return sandbox if sandbox is not None and await sandbox.is_alive() else None
 
     async def _add(self, role: Role, text: str, run: Run, **fields: Any) -> None:
-        told: dict[str, Any] = {"id": _new_id("msg"), **fields}
+        told: dict[str, Any] = {"created_at": max(_now(), self._asked_at + 1), **fields}
         message = ProjectMessage(
-            project=self._project.id,
-            role=role,
-            text=text,
-            created_at=_now(),
-            run_id=run.id,
-            **told,
+            project=self._project.id, role=role, text=text, run_id=run.id, **told
         )
         await self._engine.store.add_project_message(message)
+
+
+def _merged(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes | None:
+    """What stands where somebody else changed the file from `base` to `theirs` meanwhile."""
+    if ours == base:
+        return theirs
+    if base is None or ours is None or theirs is None:
+        return ours
+    merged = merge(base, ours, theirs)
+    return ours if merged is None else merged
 
 
 async def _recent(engine: Engine, project_id: str) -> Sequence[Message]:
