@@ -5,7 +5,16 @@ from aiohttp.typedefs import Handler
 
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.late import Late
-from forge_lsp.http import correlation, docs, generation, metrics, operations, sandboxes
+from forge_lsp.http import (
+    correlation,
+    docs,
+    fragments,
+    generation,
+    metrics,
+    operations,
+    projects,
+    sandboxes,
+)
 from forge_lsp.http.access import Access
 from forge_lsp.http.attendance import Attendance
 from forge_lsp.http.draining import DRAIN, Drain, refuse_new_work
@@ -33,6 +42,15 @@ ROUTES = (
     web.post("/api/sandbox/diagnostics", sandboxes.diagnostics),
     web.post("/api/sandbox/kill", sandboxes.kill),
     web.post("/api/packages/install", sandboxes.install_packages),
+    web.get("/api/fragments", fragments.listed),
+    web.get("/api/fragments/{id}", fragments.get),
+    web.patch("/api/fragments/{id}", fragments.update),
+    web.get("/api/fragments/{id}/versions", fragments.versions),
+    web.post("/api/fragments/{id}/restore", fragments.restore),
+    web.post("/api/projects", projects.create),
+    web.get("/api/projects", projects.listed),
+    web.get("/api/messages", projects.messages),
+    web.post("/api/messages", projects.say),
     web.post("/v1/apps/generate", apps.generate),
     web.get("/v1/apps", apps.listed),
     web.get(_APP, apps.get),

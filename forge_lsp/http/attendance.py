@@ -26,6 +26,12 @@ class Attendance:
         self._tasks[task] = run
         task.add_done_callback(self._ended)
 
+    def count(self, run: Run) -> None:
+        """Count the run among the account's until it ends, whether or not anybody listens."""
+        task = asyncio.create_task(_until_ended(run), name=f"attendance of {run.id}")
+        self._tasks[task] = run
+        task.add_done_callback(self._ended)
+
     def active(self, account: str) -> int:
         """How many of the account's runs are under way here."""
         # Who has heard a run's last word may start another in its place.
@@ -45,6 +51,10 @@ class Attendance:
         del self._tasks[task]
         if not task.cancelled() and (error := task.exception()):
             log.error("%s broke", task.get_name(), exc_info=error)
+
+
+async def _until_ended(run: Run) -> None:
+    await run.finished()
 
 
 async def _is_heard_elsewhere(runs: Runs, run: Run) -> bool:

@@ -52,12 +52,18 @@ Package = Annotated[str, Field(min_length=1, json_schema_extra={"format": "npm-p
 """A package by `name` or `name@range`; the sandbox says which ones it won't take."""
 
 
+class InvalidField(InvalidRequest):
+    """A field that isn't as it must be, of a body that could be read."""
+
+    code = "invalid_field"
+
+
 def few(files: object, info: ValidationInfo) -> object:
-    """Raises `InvalidRequest` for more files than are taken."""
+    """Raises `InvalidField` for more files than are taken."""
     # Of a mapping, pydantic looks at every item before it counts them.
     count = len(cast("dict[str, object]", files)) if isinstance(files, dict) else 0
     if count > MAX_FILES:
-        raise InvalidRequest(f"{info.field_name}: at most {MAX_FILES:,} files are taken")
+        raise InvalidField(f"{info.field_name}: at most {MAX_FILES:,} files are taken")
     return cast("object", files)
 
 
@@ -219,7 +225,11 @@ async def received(request: web.Request) -> bytes:
 
 
 async def read_body(request: web.Request, body: type[BodyT]) -> BodyT:
-    """The request's body. Raises `InvalidRequest`, or what aiohttp says of its type and size."""
+    """The request's body.
+
+    Raises `InvalidRequest`, for what is wrong in a field `InvalidField`; or what aiohttp says of
+    its type and size.
+    """
     return _decode(await received(request), body)
 
 
@@ -239,7 +249,7 @@ def _decode(data: bytes, body: type[BodyT]) -> BodyT:
     try:
         return body.model_validate(document)
     except ValidationError as error:
-        raise InvalidRequest(_sentence(error, body)) from None
+        raise InvalidField(_sentence(error, body)) from None
 
 
 def _sentence(error: ValidationError, body: type[Body]) -> str:

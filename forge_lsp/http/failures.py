@@ -17,6 +17,7 @@ RETRY_AFTER_S = 5
 
 _STATUSES = {
     "invalid_request": 400,
+    "invalid_field": 400,
     "path_refused": 400,
     "package_refused": 400,
     "workspace_refused": 400,
@@ -39,6 +40,14 @@ _V1_STATUSES = {
     "sandbox_gone": 502,
     "isolation_unavailable": 503,
 }
+_PROJECT_STATUSES = {
+    **_STATUSES,
+    "invalid_field": 422,
+    "path_refused": 422,
+    "version_conflict": 412,
+    "sandbox_unwritable": 502,
+}
+_OF_PROJECTS = ("/api/fragments", "/api/projects", "/api/messages")
 
 _V1_CODES = {
     400: "invalid_request",
@@ -63,8 +72,7 @@ async def explain_failures(request: web.Request, handler: Handler) -> web.Stream
     try:
         return await handler(request)
     except ForgeError as error:
-        statuses = _V1_STATUSES if _is_v1(request) else _STATUSES
-        status = statuses.get(error.code, 500)
+        status = _statuses_for(request).get(error.code, 500)
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 429 else {}
         return _answer(request, status, _sentence(error, status), headers, _V1_CODES.get(status))
     except web.HTTPException as error:
@@ -102,6 +110,12 @@ def _answer(
     else:
         body = {"success": False, "error": message}
     return json_answer(body, status, headers)
+
+
+def _statuses_for(request: web.Request) -> Mapping[str, int]:
+    if _is_v1(request):
+        return _V1_STATUSES
+    return _PROJECT_STATUSES if request.path.startswith(_OF_PROJECTS) else _STATUSES
 
 
 def _is_v1(request: web.Request) -> bool:

@@ -27,6 +27,7 @@ class Needs:
 
 _OPEN = Needs(())
 _RUN = Needs(("generate",), starts_run=True, asks_model=True)
+_INLINE_EDIT = Needs(("generate",), feature="inline_code_edit")
 _UNDECLARED = Needs(("admin",))
 """A route that somebody forgot here is for those who may do everything."""
 
@@ -45,6 +46,15 @@ NEEDS: Mapping[tuple[str, str], Needs] = MappingProxyType(
         ("POST", "/api/sandbox/diagnostics"): Needs(("sandbox",)),
         ("POST", "/api/sandbox/kill"): Needs(("sandbox",)),
         ("POST", "/api/packages/install"): Needs(("sandbox",)),
+        ("GET", "/api/fragments"): Needs(("read",)),
+        ("GET", "/api/fragments/{id}"): Needs(("read",)),
+        ("PATCH", "/api/fragments/{id}"): _INLINE_EDIT,
+        ("GET", "/api/fragments/{id}/versions"): Needs(("read",)),
+        ("POST", "/api/fragments/{id}/restore"): _INLINE_EDIT,
+        ("POST", "/api/projects"): _RUN,
+        ("GET", "/api/projects"): Needs(("read",)),
+        ("GET", "/api/messages"): Needs(("read",)),
+        ("POST", "/api/messages"): _RUN,
         ("POST", "/v1/apps/generate"): _RUN,
         ("GET", "/v1/apps"): Needs(("read",)),
         ("GET", "/v1/apps/{id}"): Needs(("read",)),

@@ -25,6 +25,7 @@ from forge_lsp.http.openapi.operations import (
     WITH_KEY,
     WITH_TOKEN,
 )
+from forge_lsp.http.openapi.projects import FragmentError
 
 Json = dict[str, Any]
 
@@ -33,6 +34,7 @@ _TAGS = {
     "Streams": "Runs that are told as they go: server-sent events, one JSON object each.",
     "Sandboxes": "Where the apps run.",
     "Apps": "Apps that are built here, and the chats in which they are changed.",
+    "Projects": "Apps that are talked with, and the files of each answer, edited from anywhere.",
     "Skills": "What looks at apps and says what it finds, and what changes them.",
     "Runs": "What became of a stream; its id is the stream's `X-Run-Id`.",
     "Operations": "For those who run the server.",
@@ -101,8 +103,9 @@ def _operation(
         "description": " ".join(doc.split()),
         "tags": [operation.tag],
         "parameters": [
-            *_path_parameters(path),
-            *_query_parameters(operation.query),
+            *_path_parameters(path, operation.id_schema),
+            *_parameters("query", operation.query),
+            *_parameters("header", operation.headers),
             *([_KEY_PARAMETER] if route.method in _REPEATABLE else []),
         ],
         "responses": _responses(route.method, path, operation, schemas),
@@ -122,22 +125,23 @@ def _operation(
     return described
 
 
-def _path_parameters(path: str) -> list[Json]:
+def _path_parameters(path: str, schema: Mapping[str, Any]) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": dict(schema)}
         for name in re.findall(r"\{(\w+)[^}]*\}", path)
     ]
 
 
-def _query_parameters(query: Mapping[str, Parameter]) -> list[Json]:
+def _parameters(place: str, given: Mapping[str, Parameter]) -> list[Json]:
     return [
         {
             "name": name,
-            "in": "query",
+            "in": place,
             "description": parameter.meaning,
             "schema": dict(parameter.schema),
+            **({"required": True} if parameter.is_required else {}),
         }
-        for name, parameter in query.items()
+        for name, parameter in given.items()
     ]
 
 
@@ -155,7 +159,7 @@ def _responses(method: str, path: str, operation: Operation, schemas: Mapping[st
     failures |= operation.failures
     well = [operation.status] if operation.also is None else [operation.status, operation.also]
     found = {str(status): _success(operation, schemas) for status in well}
-    error = answers.V1Error if path.startswith("/v1/") else answers.ApiError
+    error = _error(path)
     for status, when in sorted(failures.items()):
         found[str(status)] = {
             "description": when,
@@ -165,8 +169,16 @@ def _responses(method: str, path: str, operation: Operation, schemas: Mapping[st
     return found
 
 
+def _error(path: str) -> type[BaseModel]:
+    if path.startswith("/v1/"):
+        return answers.V1Error
+    return FragmentError if path.startswith("/api/fragments") else answers.ApiError
+
+
 def _success(operation: Operation, schemas: Mapping[str, Json]) -> Json:
     headers = _headers(200)
+    for name, meaning in operation.gives.items():
+        headers[name] = {"description": meaning, "schema": {"type": "string"}}
     content: Json = {"schema": {"type": "string"}}
     contents = {operation.media_type: content}
     if operation.events is not None:
@@ -255,7 +267,8 @@ def _ref(model: type[BaseModel]) -> Json:
 
 @functools.cache
 def _schemas() -> dict[str, Json]:
-    models: dict[type[BaseModel], None] = {answers.ApiError: None, answers.V1Error: None}
+    errors = (answers.ApiError, answers.V1Error, FragmentError)
+    models: dict[type[BaseModel], None] = dict.fromkeys(errors)
     for operation in OPERATIONS.values():
         for model in (operation.body, operation.answer, operation.events):
             if model is not None:

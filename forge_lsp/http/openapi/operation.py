@@ -13,10 +13,23 @@ NDJSON = "application/x-ndjson"
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One of a query."""
+    """One of a query, or a header."""
 
     meaning: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    is_required: bool = False
+
+
+PAGE = {
+    "limit": Parameter(
+        "How many; at most 100 are given.",
+        {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+    ),
+    "cursor": Parameter(
+        "The page before's `nextCursor`.", {"type": "string", "format": "page-cursor"}
+    ),
+}
+"""What a list's query may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,13 @@ class Operation:
     """A body."""
     is_body_required: bool = True
     query: Mapping[str, Parameter] = field(default_factory=dict[str, Parameter])
-    """By name; all may be left out."""
+    """By name."""
+    headers: Mapping[str, Parameter] = field(default_factory=dict[str, Parameter])
+    """By name: what a request may bring."""
+    gives: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The headers of what goes well, by name: what they mean."""
+    id_schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    """Of an id in the path."""
     failures: Mapping[int, str] = field(default_factory=dict[int, str])
     """By status: when, beside what may happen to every request."""
     status: int = 200

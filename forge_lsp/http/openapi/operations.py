@@ -6,6 +6,7 @@ from types import MappingProxyType
 from forge_lsp.http import bodies
 from forge_lsp.http.openapi import answers, events
 from forge_lsp.http.openapi.operation import EVENTS, Operation, Parameter
+from forge_lsp.http.openapi.projects import PROJECT_OPERATIONS
 from forge_lsp.http.openapi.v1 import V1_OPERATIONS
 
 _PROMPT = "Create a React counter component with increment and decrement buttons"
@@ -22,6 +23,7 @@ _NO_SANDBOX = "The account has no active sandbox, or never had that one."
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
     {
+        **PROJECT_OPERATIONS,
         **V1_OPERATIONS,
         ("POST", "/api/generate/stream"): Operation(
             "Generate an app, or edit one",

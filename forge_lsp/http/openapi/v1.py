@@ -4,19 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from forge_lsp.http.openapi import answers, lines
-from forge_lsp.http.openapi.operation import NDJSON, Operation, Parameter
+from forge_lsp.http.openapi.operation import NDJSON, PAGE, Operation, Parameter
 from forge_lsp.http.v1 import bodies
 
 _EVENT_ID = {"type": "string", "pattern": "^[0-9]{1,15}$"}
-_PAGE = {
-    "limit": Parameter(
-        "How many; at most 100 are given.",
-        {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-    ),
-    "cursor": Parameter(
-        "The page before's `nextCursor`.", {"type": "string", "format": "page-cursor"}
-    ),
-}
 _NO_APP = {404: "There is no such app."}
 _CHANGED = {409: "Another run is changing the app."}
 
@@ -39,7 +30,7 @@ V1_OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             "List apps",
             "Apps",
             answer=answers.AppList,
-            query=_PAGE,
+            query=PAGE,
             failures={400: "The limit or the cursor is none."},
         ),
         ("GET", "/v1/apps/{id}"): Operation(
@@ -75,7 +66,7 @@ V1_OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             "List skills and augmenters",
             "Skills",
             answer=answers.SkillList,
-            query={**_PAGE, "appId": Parameter("An app whose own skills are listed, too.")},
+            query={**PAGE, "appId": Parameter("An app whose own skills are listed, too.")},
             failures={400: "The limit or the cursor is none.", **_NO_APP},
         ),
         ("POST", "/v1/skills"): Operation(
