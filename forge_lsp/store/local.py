@@ -30,7 +30,6 @@ class LocalPeers:
         self.owner = this_process()
         self.watches = Watches()
         self._engine = engine
-        self._is_closing = False
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -50,7 +49,7 @@ class LocalPeers:
     def close(self) -> None:
         """Stop looking; blocks until that is done."""
         self._closing.set()
-        self.watches.wanted.set()
+        self.watches.close()
         if self._thread is not None:
             self._thread.join()
 
@@ -86,6 +85,6 @@ class LocalPeers:
         if CANCELS in watched and journals.cancels_asked(connection, self.owner):
             self.watches.tell(CANCELS)
         for of in watched:
-            if seen.get(of) != found.get(of):
+            if seen.get(of) != found.setdefault(of, -1):
                 self.watches.tell(of)
-        return {of: found.get(of, -1) for of in watched}
+        return found

@@ -39,6 +39,7 @@ class Watches:
         """Somebody waits."""
         self._lock = threading.Lock()
         self._of: defaultdict[str, set[Watch]] = defaultdict(set)
+        self._is_closed = False
 
     @contextmanager
     def open(self, of: str) -> Generator[Watch]:
@@ -54,8 +55,14 @@ class Watches:
                 self._of[of].discard(watch)
                 if not self._of[of]:
                     del self._of[of]
-                if not self._of:
+                if not self._of and not self._is_closed:
                     self.wanted.clear()
+
+    def close(self) -> None:
+        """Wake the thread that looks for news, for good: it is to end."""
+        with self._lock:
+            self._is_closed = True
+            self.wanted.set()
 
     @property
     def watched(self) -> list[str]:

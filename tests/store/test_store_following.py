@@ -1,6 +1,7 @@
 """Runs of one store, followed and cancelled through another."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -14,7 +15,7 @@ from forge_lsp.events import Event, Recorded, RunFinished, RunStarted, Stage, Te
 from forge_lsp.http.attendance import Attendance
 from forge_lsp.ports.store import JournalEntry, RunRecord, Store
 from forge_lsp.runs import CANCELLED, PAGE, Run, Runs
-from forge_lsp.store.sql import SqlStore
+from forge_lsp.store.sql import SqlStore, open_store
 
 WAIT_S = 20
 
@@ -246,3 +247,38 @@ async def test_a_crowd_that_follows_a_run_reads_its_events_once(
     assert store.asked <= crowd + 2 * count
     await peer.close()
     await store.close()
+
+
+async def test_a_watch_hears_of_its_own_run_alone(
+    open_another: OpenStore, a_run: MakeRun, entries: MakeEntries
+) -> None:
+    one, other = await open_another(), await open_another()
+    for run_id in ("run_1", "run_2"):
+        await one.create_run(a_run(run_id, owner=one.owner))
+    loop = asyncio.get_running_loop()
+    with other.watch_run("run_1") as watch, other.watch_cancels() as cancels:
+        for each in (watch, cancels):
+            # It is told once that there may be news from before.
+            await each.changed(0.3)
+            await each.changed(0.3)
+        began = loop.time()
+        await one.append(entries(Stage("1"), run_id="run_2"))
+        await asyncio.gather(watch.changed(0.5), cancels.changed(0.5))
+        assert loop.time() - began >= 0.5
+        began = loop.time()
+        await one.append(entries(Stage("1")))
+        await watch.changed(WAIT_S)
+        await one.ask_to_cancel("run_2")
+        await cancels.changed(WAIT_S)
+        assert loop.time() - began < WAIT_S / 2
+        assert await one.cancels_asked() == ["run_2"]
+
+
+async def test_a_closed_store_leaves_no_thread(database_url: str) -> None:
+    threads = set(threading.enumerate())
+    store = await open_store(database_url)
+    with store.watch_cancels() as watch:
+        await watch.changed(0.1)
+    assert {each.name for each in set(threading.enumerate()) - threads if "database" in each.name}
+    await store.close()
+    assert not [each for each in set(threading.enumerate()) - threads if "database" in each.name]
