@@ -214,6 +214,18 @@ async def test_a_run_that_goes_on_elsewhere_is_followed_to_its_end(
     assert [each for each in events if each["type"] != "heartbeat"] == first
 
 
+async def test_a_run_whose_events_are_kept_no_longer_is_gone(api: Api, tmp_path: Path) -> None:
+    run_id, _ = await said(api, GENERATE, PROMPT, key())
+    another = await open_store(default_url(Places.find(tmp_path)))
+    await another.tidy(keep_days=0, keep_mb=1, compact_after_h=24)
+    await another.close()
+    status, answer = await api.post(GENERATE, PROMPT, headers=key())
+    assert status == 410
+    assert run_id in answer["error"]
+    assert (await api.get(f"/v1/runs/{run_id}/events"))[0] == 410
+    assert (await api.get(f"/v1/runs/{run_id}"))[0] == 200
+
+
 async def test_after_a_day_a_key_is_new(api: Api, tmp_path: Path) -> None:
     _, first = await api.post(CREATE, headers=key())
     another = await open_store(default_url(Places.find(tmp_path)))
