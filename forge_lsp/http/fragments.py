@@ -11,7 +11,7 @@ from forge_lsp.actions.fragments import (
     restore_fragment,
     update_fragment,
 )
-from forge_lsp.errors import VersionConflict
+from forge_lsp.errors import InvalidRequest, VersionConflict
 from forge_lsp.events import DesignSpec
 from forge_lsp.http.bodies import InvalidField, read_body
 from forge_lsp.http.failures import json_answer
@@ -161,12 +161,15 @@ def _id_of(request: web.Request) -> str:
 def _expected(request: web.Request, fragment: FragmentRecord) -> int | None:
     """The version that the client made its change for; None where it takes whichever there is.
 
-    Raises `VersionConflict` where its If-Match names none that is the newest.
+    Raises `VersionConflict` where its If-Match names none that is the newest, `InvalidRequest`
+    where it names nothing.
     """
     given = request.headers.getall(hdrs.IF_MATCH, ())
     tags = {tag.strip() for each in given for tag in each.split(",")}
     if not given or "*" in tags:
         return None
+    if tags == {""}:
+        raise InvalidRequest("If-Match: an ETag, an updatedAt or * is asked for")
     updated_at = iso(fragment.updated_at)
     if tags.isdisjoint({_tag(fragment), updated_at, f'"{updated_at}"'}):
         raise VersionConflict(f"The fragment {fragment.id} has changed since it was read.")

@@ -40,6 +40,11 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _whole(number: object) -> object:
+    # JSON knows one kind of numbers, in which 1.0 is 1.
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 _SAID: JsonDict = {"pattern": r"\S"}
 EditedPath = Annotated[Path, BeforeValidator(_fit_for_a_path)]
 Id = Annotated[str, Field(min_length=MIN_ID_CHARACTERS, max_length=MAX_ID_CHARACTERS)]
@@ -95,5 +100,5 @@ class FragmentBody(Body):
 class RestoreBody(Body):
     """POST /api/fragments/{id}/restore."""
 
-    version: int = Field(ge=1, le=MAX_VERSION)
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION), BeforeValidator(_whole)]
     """Whose files are to be the newest ones."""

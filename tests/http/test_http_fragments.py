@@ -144,7 +144,7 @@ async def test_a_version_is_restored_in_the_sandbox_too_and_makes_a_new_one(api:
         assert (await response.json())["files"] == FILES
     assert sandbox(api).contents[PAGE] == FILES[PAGE].encode()
     assert "new.ts" not in sandbox(api).contents
-    assert (await api.post(f"{PATH}/restore", {"version": 2}))[1]["files"]["new.ts"] == "3"
+    assert (await api.post(f"{PATH}/restore", {"version": 2.0}))[1]["files"]["new.ts"] == "3"
     for version, status in ((5, 404), (0, 422), (2**40, 422), ("1", 422), (True, 422), (1.5, 422)):
         assert (await api.post(f"{PATH}/restore", {"version": version}))[0] == status
 
@@ -174,6 +174,13 @@ async def test_an_edit_for_another_version_than_the_newest_is_not_made(
     assert (await api.post(f"{PATH}/restore", {"version": 1}, headers=headers))[0] == 412
     assert (await kept(api))[PAGE] == "2"
     assert sandbox(api).contents[PAGE] == b"2"
+
+
+async def test_an_if_match_that_names_nothing_is_refused(api: Api) -> None:
+    await a_fragment(api)
+    status, answer = await patch(api, edit({PAGE: "2"}), headers={"If-Match": ""})
+    assert (status, set(answer)) == (400, {"error"})
+    assert await kept(api) == FILES
 
 
 async def test_without_a_token_nobody_is_let_in(api: Api) -> None:

@@ -147,7 +147,8 @@ _OF_PROJECT = {"projectId": Parameter("Whose.", _ID, is_required=True), **PAGE}
 _IF_MATCH = {
     "If-Match": Parameter(
         "The ETag or the `updatedAt` of the fragment that the change is made for; it is made only "
-        "where that is the newest one."
+        "where that is the newest one. `*` is whichever that is.",
+        {"type": "string", "minLength": 1, "format": "entity-tag"},
     )
 }
 _TAGGED = {"ETag": "What to send as If-Match with a change."}
