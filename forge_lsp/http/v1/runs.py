@@ -1,7 +1,7 @@
 """GET /v1/runs/{id}, POST /v1/runs/{id}/cancel and POST /v1/runs/{id}/rollback."""
 
 import asyncio
-import contextlib
+from contextlib import aclosing, suppress
 
 from aiohttp import web
 
@@ -52,12 +52,10 @@ async def cancel(request: web.Request) -> web.Response:
     """POST /v1/runs/{id}/cancel: 200 once it has ended, 202 while it is on its way there."""
     engine = await engine_of(request)
     record = await record_of(engine, request)
-    run = engine.runs.live(record.id)
     await engine.runs.cancel(record.id)
-    if run is not None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CANCEL_WAIT_S):
-                await run.finished()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CANCEL_WAIT_S):
+            await _last_word(engine, record)
     record = await engine.runs.record(record.id)
     status = 202 if record.outcome is None else 200
     return json_answer({"id": record.id, "status": _STATUSES[record.outcome]}, status)
@@ -84,6 +82,13 @@ async def record_of(engine: Engine, request: web.Request) -> RunRecord:
     if record.account != account_of(request):
         raise NotFound(f"There is no run {run_id}.")
     return record
+
+
+async def _last_word(engine: Engine, record: RunRecord) -> None:
+    """Wait for it, in whichever process the run is."""
+    async with aclosing(engine.runs.subscribe(record.id, record.last_seq)) as journal:
+        async for _ in journal:
+            pass
 
 
 async def _restored(engine: Engine, run: Run) -> list[str]:
