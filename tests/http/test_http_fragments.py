@@ -12,9 +12,10 @@ import pytest
 from http_description import check
 from http_projects import CREATED, FILES, FRAGMENT, PAGE, PROJECT, a_fragment, edit, patch
 from http_projects import sandbox_of as sandbox
-from http_serving import Api, serving, settings
+from http_serving import Api, serving, settings, until
 from http_v1 import token
 from memory_sandbox import MemoryProvider, MemorySandbox
+from memory_workspace import MemoryWorkspace
 from msgspec.structs import replace
 
 from forge_lsp.errors import SandboxFailed
@@ -383,6 +384,17 @@ async def test_a_dead_sandbox_that_can_not_be_made_anew_keeps_nothing(api: Api) 
     assert status == 502
     assert "There is no room." in answer["error"]
     assert await kept(api) == FILES
+
+
+async def test_an_edit_reaches_the_workspace_that_an_editor_has_open(api: Api) -> None:
+    await a_fragment(api)
+    workspace = MemoryWorkspace({PAGE: b"old\n", "other.ts": b"1\n"}, project=PROJECT)
+    api.engine.workspaces[PROJECT] = workspace
+    assert (await patch(api, edit({PAGE: "2\n"})))[0] == 200
+    await until(lambda: workspace.disk[PAGE] == b"2\n")
+    await until(lambda: not api.engine.runs.under_way)
+    assert workspace.disk["other.ts"] == b"1\n"
+    assert (await kept(api))[PAGE] == "2\n"
 
 
 async def test_an_edit_that_is_sent_again_is_made_once(api: Api) -> None:
