@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import ForgeError, Gone, NotFound
 from forge_lsp.events import Recorded, RunFinished
 from forge_lsp.ports.store import REMOVED, RunRecord, Store, Watch
@@ -112,7 +112,7 @@ class Elsewhere:
             return False
         if not await self._store.living([record.owner]):
             await self._store.interrupt_orphans()
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         # What another process has noted a moment ago is enough.
         if record.heard_at is None or abs(now - record.heard_at) >= NOTE_EVERY_S * 1000:
             await self._store.note_listener(self.id)

@@ -1,11 +1,11 @@
 """A run under way in this process: what its work says goes into the journal, then to listeners."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import msgspec
 
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import (
     Event,
@@ -122,7 +122,7 @@ class Run:
 
     def _measured(self, last: RunFinished) -> RunFinished:
         # A clock that was set back meanwhile is no reason for a negative time.
-        taken = max(0, now() - self.record.started_at)
+        taken = max(0, now_ms() - self.record.started_at)
         return msgspec.structs.replace(last, tokens_used=self._tokens_used, duration_ms=taken)
 
     async def _hold(self, of: str, delta: TextDelta | FileDelta) -> None:
@@ -151,11 +151,6 @@ class Run:
     def _put(self, event: Event) -> None:
         if isinstance(event, Usage):
             self._tokens_used += event.input_tokens + event.output_tokens
-        recorded = Recorded(self._next_seq, now(), event)
+        recorded = Recorded(self._next_seq, now_ms(), event)
         self._next_seq += 1
         self._journal.put(self.id, recorded, self._tail.publish)
-
-
-def now() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

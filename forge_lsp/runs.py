@@ -10,12 +10,13 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from forge_lsp.clock import now_ms
 from forge_lsp.elsewhere import Elsewhere, find_elsewhere
 from forge_lsp.errors import Conflict, ForgeError, Gone, NotFound, StoreFailed, TooManyRuns
 from forge_lsp.events import Asked, Recorded, RunFinished, RunStarted
 from forge_lsp.journal import Journal
 from forge_lsp.ports.store import REMOVED, RunRecord, Store
-from forge_lsp.run import CANCELLED, Run, now
+from forge_lsp.run import CANCELLED, Run
 from forge_lsp.tail import PAGE
 
 __all__ = ["CANCELLED", "INTERNAL_ERROR", "INTERRUPTED", "PAGE", "Run", "Runs", "Work"]
@@ -77,7 +78,7 @@ class Runs:
             title=title,
             project=project,
             owner=self._store.owner,
-            started_at=now(),
+            started_at=now_ms(),
             account=account,
         )
         run = Run(record, self._journal, self._coalesce_s)

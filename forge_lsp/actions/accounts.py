@@ -1,13 +1,13 @@
 """Who asks, and what they may: accounts, the tokens that stand for them, scopes and features."""
 
 import re
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from forge_lsp.actions.engine import OWNER
 from forge_lsp.actions.tokens import hash_of, id_in, make_token, same_token
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import InvalidRequest, NotFound
 from forge_lsp.ports.store import AccountRecord, Plan, Scope, Store, TokenRecord
 
@@ -80,7 +80,7 @@ async def create_token(store: Store, asked: TokenRequest) -> tuple[str, TokenRec
             raise InvalidRequest(
                 f"There is no feature {feature[:80]!r}.", remedy=f"There is {', '.join(FEATURES)}."
             )
-    now = _now()
+    now = now_ms()
     account = _brought_up_to_date(await store.account(account_id), account_id, asked, now)
     text, token_id = make_token()
     token = TokenRecord(
@@ -103,7 +103,7 @@ async def revoke_tokens(store: Store, name_or_id: str) -> Sequence[str]:
     where there is none that wasn't revoked before.
     """
     name_or_id = id_in(name_or_id) or name_or_id
-    revoked = await store.revoke_tokens(name_or_id, _now())
+    revoked = await store.revoke_tokens(name_or_id, now_ms())
     if not revoked:
         raise NotFound(
             f"There is no token {name_or_id[:80]!r} that could be revoked.",
@@ -121,7 +121,7 @@ async def recognize(store: Store, text: str) -> Recognized:
     token, account = found
     if not same_token(hash_of(text), token.hash) or token.revoked_at is not None:
         return Recognized(None)
-    if token.expires_at is not None and token.expires_at <= _now():
+    if token.expires_at is not None and token.expires_at <= now_ms():
         return Recognized(None, is_expired=True)
     features = frozenset(account.features)
     return Recognized(Caller(account.id, account.plan, features, frozenset(token.scopes)))
@@ -139,7 +139,3 @@ def _brought_up_to_date(
     return AccountRecord(
         account_id, plan, tuple(sorted(features)), known.created_at if known else now
     )
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -2,24 +2,24 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from weakref import WeakValueDictionary
 
 from forge_lsp.actions.engine import Engine
 from forge_lsp.changes.merge import merge
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import Gone, NotFound, SandboxGone
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.store import AppRecord, Store
 from forge_lsp.ports.workspace import Workspace, WorkspaceAnswer, WorkspaceEdit
 from forge_lsp.runs import Run
+from forge_lsp.turns import Turns
 
 TEMPLATE = "vite-react-ts"
 ROLLBACK_WITHIN_MS = 24 * 60 * 60 * 1000
 
-_turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+_turns = Turns()
 """By app: two who write at once would each undo the other's."""
 
 
@@ -76,7 +76,7 @@ async def new_app(
     engine: Engine, account: str, prompt: str, template: str | None, chat_id: str | None
 ) -> AppRecord:
     """Keep a new app that is still to be built. Raises `StoreFailed`."""
-    now = _now()
+    now = now_ms()
     app_id = f"app_{secrets.token_hex(10)}"
     app = AppRecord(
         id=app_id,
@@ -116,7 +116,7 @@ def app_workspace(engine: Engine, app: AppRecord) -> Workspace:
 
 async def tell_ready(engine: Engine, app: AppRecord, preview_url: str) -> None:
     """The app stands, and its preview answers there."""
-    ready = replace(app, status="ready", preview_url=preview_url or None, updated_at=_now())
+    ready = replace(app, status="ready", preview_url=preview_url or None, updated_at=now_ms())
     await engine.store.save_app(ready)
 
 
@@ -131,7 +131,7 @@ async def write_files(
     async with _turn(app):
         latest = await app_of(engine, app.account, app.id)
         await engine.store.put_app_files(app.id, files)
-        await engine.store.save_app(replace(latest, updated_at=_now()))
+        await engine.store.save_app(replace(latest, updated_at=now_ms()))
         sandbox = engine.sandboxes.of_project(app.id)
         if sandbox is not None and await sandbox.is_alive():
             with suppress(SandboxGone):
@@ -176,14 +176,10 @@ async def rollback(engine: Engine, account: str, run_id: str) -> Run:
                 "open here."
             )
         workspace = app_workspace(engine, app)
-    if _now() - (record.ended_at or _now()) > ROLLBACK_WITHIN_MS:
+    if now_ms() - (record.ended_at or now_ms()) > ROLLBACK_WITHIN_MS:
         raise Gone(f"The run {run_id} ended more than 24 hours ago.")
     return await engine.reviews.undo(workspace, run_id, account=account)
 
 
 def _turn(app: AppRecord) -> asyncio.Lock:
-    return _turns.setdefault(app.id, asyncio.Lock())
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+    return _turns.of(app.id)

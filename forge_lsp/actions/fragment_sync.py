@@ -1,8 +1,8 @@
 """Fragments follow what becomes of their files in a workspace: saves, reviews, undo."""
 
-import time
 from collections.abc import Mapping
 
+from forge_lsp.clock import now_ms
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.store import Store
 
@@ -22,5 +22,5 @@ async def note_files(
         if path in held and held[path] != content
     }
     if changed:
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         await store.merge_fragment(fragment.id, changed, at=now, reason=reason)

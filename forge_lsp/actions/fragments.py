@@ -3,16 +3,15 @@
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
-from weakref import WeakValueDictionary
 
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.sources import GivenFiles
 from forge_lsp.changes.sets import FileChange
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import (
     Conflict,
     ForgeError,
@@ -26,10 +25,11 @@ from forge_lsp.ports.projects import FragmentRecord, ProjectMessage, ProjectReco
 from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Run
+from forge_lsp.turns import Turns
 
 log = logging.getLogger(__name__)
 
-_turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+_turns = Turns()
 """By fragment: sandbox and database are written by one edit at a time, in the same order."""
 
 Files = Mapping[ProjectPath, bytes | None]
@@ -79,7 +79,7 @@ async def make_fragment(
     sandbox: Sandbox | None = None,
 ) -> FragmentRecord:
     """Keep what came of a message. Raises `StoreFailed`."""
-    now = _now()
+    now = now_ms()
     fragment = FragmentRecord(
         id=f"frag_{secrets.token_hex(10)}",
         message_id=message_id,
@@ -105,7 +105,7 @@ async def keep_answer(
 ) -> None:
     """Keep what a run drafted in an editor's workspace as the answer to a message, with its
     fragment. Raises `StoreFailed`."""
-    now = _now()
+    now = now_ms()
     known = await engine.store.project(workspace.project)
     project = known or ProjectRecord(
         workspace.project, account, _name_of(workspace), now, now, folder=workspace.project
@@ -178,7 +178,7 @@ async def restore_fragment(
 
 
 def _turn(fragment_id: str) -> asyncio.Lock:
-    return _turns.setdefault(fragment_id, asyncio.Lock())
+    return _turns.of(fragment_id)
 
 
 async def _merge(engine: Engine, update: FragmentUpdate) -> FragmentRecord:
@@ -190,7 +190,7 @@ async def _merge(engine: Engine, update: FragmentUpdate) -> FragmentRecord:
     return await engine.store.merge_fragment(
         fragment.id,
         update.files,
-        at=max(_now(), fragment.updated_at + 1),
+        at=max(now_ms(), fragment.updated_at + 1),
         reason=update.reason,
         expected=update.expected,
     )
@@ -262,7 +262,3 @@ async def _take_over(engine: Engine, fragment: FragmentRecord, update: FragmentU
 def _name_of(workspace: Workspace) -> str:
     """The folder's own name."""
     return unquote(workspace.project.rstrip("/").rpartition("/")[2]) or workspace.project
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -3,17 +3,16 @@
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-from weakref import WeakValueDictionary
 
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.fragments import make_fragment
 from forge_lsp.actions.generate import carry_out
 from forge_lsp.actions.request import GenerateRequest, check_prompt, title_of
 from forge_lsp.changes.merge import merge
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import Conflict, ForgeError, NotFound, StoreFailed
 from forge_lsp.events import RunFinished
 from forge_lsp.paths import ProjectPath
@@ -22,6 +21,7 @@ from forge_lsp.ports.projects import FragmentRecord, ProjectMessage, ProjectReco
 from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 from forge_lsp.runs import CANCELLED, Run
+from forge_lsp.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _LOOKED_AT = 20
 """Runs of a project, the newest first, among which one may be under way."""
 
 
-_turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+_turns = Turns()
 """By project: of two who look at once whether it is idle, one has to begin first."""
 
 
@@ -83,7 +83,7 @@ async def new_project(
 ) -> Asked:
     """Begin a project with its first message. Raises what `send` does, and then nothing is kept."""
     check_prompt(text, engine.settings.generation.max_prompt_bytes)
-    now = _now()
+    now = now_ms()
     project = ProjectRecord(_new_id("proj"), account, title_of(text), now, now)
     return await send(engine, project, text, image_url)
 
@@ -107,7 +107,7 @@ async def send(
     check_prompt(text, engine.settings.generation.max_prompt_bytes)
     if project.folder:
         raise Conflict(f"{project.name} is a folder in an editor, so it is talked with there.")
-    async with _turns.setdefault(project.id, asyncio.Lock()):
+    async with _turns.of(project.id):
         await _check_idle(engine, project)
         answering = _Answering(engine, project, text, image_url)
         run = await engine.runs.start(
@@ -133,7 +133,7 @@ class _Answering:
         self._project = project
         self._text = text
         self._image_url = image_url
-        self._asked_at = _now()
+        self._asked_at = now_ms()
         self._newest: FragmentRecord | None = None
         self._before: Mapping[ProjectPath, bytes] = {}
         self._files = ProjectFiles(project.id)
@@ -228,7 +228,7 @@ class _Answering:
                 taken[path] = _merged(base, ours.get(path), theirs)
         changed = {path: each for path, each in taken.items() if each != ours.get(path)}
         if changed:
-            at = max(_now(), fragment.updated_at + 1)
+            at = max(now_ms(), fragment.updated_at + 1)
             await self._engine.store.merge_fragment(
                 fragment.id, changed, at=at, reason="Edited meanwhile"
             )
@@ -243,7 +243,7 @@ class _Answering:
         return sandbox if sandbox is not None and await sandbox.is_alive() else None
 
     async def _add(self, role: Role, text: str, run: Run, **fields: Any) -> None:
-        told: dict[str, Any] = {"created_at": max(_now(), self._asked_at + 1), **fields}
+        told: dict[str, Any] = {"created_at": max(now_ms(), self._asked_at + 1), **fields}
         message = ProjectMessage(
             project=self._project.id, role=role, text=text, run_id=run.id, **told
         )
@@ -277,7 +277,3 @@ async def _check_idle(engine: Engine, project: ProjectRecord) -> None:
 
 def _new_id(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(10)}"
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

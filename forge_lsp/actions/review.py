@@ -4,7 +4,6 @@ The workspace changes only here, and only by the exact bytes that a change set h
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from forge_lsp.actions.fragment_sync import note_files
 from forge_lsp.actions.placing import put_file
 from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.changes.sets import ChangeSet, FileChange
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import ChangedSince, Conflict, NotFound, SandboxGone
 from forge_lsp.events import RunFinished
 from forge_lsp.paths import ProjectPath
@@ -104,7 +104,7 @@ class Reviews:
             id=run.id,
             project=workspace.project,
             title=run.record.title,
-            created_at=time.time_ns() // 1_000_000,
+            created_at=now_ms(),
             files=tuple(changes),
         )
         await self._save(change_set)

@@ -1,12 +1,12 @@
 """The tokens as a table, and as JSON."""
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 
 from rich.table import Table
 
 from forge_lsp.actions.accounts import FEATURES
+from forge_lsp.clock import now_ms
 from forge_lsp.ports.store import AccountRecord, TokenRecord
 
 Tokens = Sequence[tuple[TokenRecord, AccountRecord]]
@@ -59,7 +59,7 @@ def _features(account: AccountRecord) -> Sequence[str]:
 def _state(token: TokenRecord) -> str:
     if token.revoked_at is not None:
         return "revoked"
-    if token.expires_at is not None and token.expires_at <= time.time_ns() // 1_000_000:
+    if token.expires_at is not None and token.expires_at <= now_ms():
         return "expired"
     return "active"
 

@@ -9,7 +9,6 @@ Keys of one account mean nothing to another.
 import asyncio
 import logging
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -20,6 +19,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from forge_lsp.actions.engine import Engine
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import Conflict, InvalidRequest
 from forge_lsp.http import sse
 from forge_lsp.http.bodies import received
@@ -122,7 +122,7 @@ async def _claim_for(request: web.Request, keys: Sequence[str], owner: str) -> A
         key=sha256(keys[0].encode()).hexdigest(),
         fingerprint=sha256(asked).hexdigest(),
         owner=owner,
-        claimed_at=time.time_ns() // 1_000_000,
+        claimed_at=now_ms(),
     )
 
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import itertools
-import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from forge_lsp.clock import now_ms
 from forge_lsp.ports.sandbox import LogLine
 from forge_lsp.sandbox.news import Bell
 from forge_lsp.sandbox.output import MAX_LINES, Lines, pieces_of, shown
@@ -29,8 +29,8 @@ class Log:
         added = list(lines)
         if not added:
             return
-        now_ms = time.time_ns() // 1_000_000
-        self._kept.extend((now_ms, source, line) for line in added[-MAX_KEPT_LINES:])
+        at_ms = now_ms()
+        self._kept.extend((at_ms, source, line) for line in added[-MAX_KEPT_LINES:])
         self.last += len(added)
         self._grown.ring()
 

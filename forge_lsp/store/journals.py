@@ -1,6 +1,5 @@
 """Runs and their journals, as rows."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -21,6 +20,7 @@ from sqlalchemy import (
 )
 
 from forge_lsp import events
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import Gone, StoreFailed
 from forge_lsp.events import Event, Recorded, RunFinished, TextDelta, Usage
 from forge_lsp.ports.store import REMOVED, JournalEntry, RunRecord
@@ -172,12 +172,12 @@ def model_tokens(connection: Connection, account: str, since: int) -> int:
 
 def note_listener(connection: Connection, run_id: str) -> None:
     """Note that somebody listens to an open run."""
-    connection.execute(_note_listener, {"run": run_id, "at": now()})
+    connection.execute(_note_listener, {"run": run_id, "at": now_ms()})
 
 
 def ask_to_cancel(connection: Connection, run_id: str) -> None:
     """Note that an open run is to be cancelled, and tell its owner."""
-    connection.execute(_ask_to_cancel, {"run": run_id, "at": now()})
+    connection.execute(_ask_to_cancel, {"run": run_id, "at": now_ms()})
     notices.send(connection, notices.CANCELS, [run_id])
 
 
@@ -188,7 +188,7 @@ def cancels_asked(connection: Connection, owner: str) -> Sequence[str]:
 
 def interrupt(connection: Connection, orphan: RunRecord) -> bool:
     """End the run as failed; False where it has gone on or ended meanwhile."""
-    at = now()
+    at = now_ms()
     last = msgspec.structs.replace(
         _INTERRUPTED,
         tokens_used=orphan.input_tokens + orphan.output_tokens,
@@ -222,11 +222,6 @@ def _check_cursor(connection: Connection, run_id: str, after: int, following: Re
 
 def _recorded(rows: Sequence[Row[int, int, Any]]) -> Sequence[Recorded]:
     return [Recorded(seq, at, events.decode(payload)) for seq, at, payload in rows]
-
-
-def now() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def event_row(run_id: str, recorded: Recorded) -> dict[str, Any]:

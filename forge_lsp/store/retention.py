@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from forge_lsp import events
+from forge_lsp.clock import now_ms
 from forge_lsp.events import FileDelta, Recorded, TextDelta
 from forge_lsp.store import engine, journals, schema
 
@@ -51,7 +52,7 @@ def outdated(connection: Connection, keep_days: float, keep_mb: float) -> Sequen
     )
     # PostgreSQL sums big integers up as a decimal.
     excess = int(connection.scalar(select(func.sum(_runs.journal_bytes))) or 0) - keep_mb * _MB
-    before = journals.now() - keep_days * _DAY_MS
+    before = now_ms() - keep_days * _DAY_MS
     found: list[str] = []
     for run in connection.execute(ended):
         if run.ended_at >= before and excess <= 0:
@@ -79,7 +80,7 @@ def remove_some(connection: Connection, run_id: str) -> bool:
 
 def loose(connection: Connection, compact_after_h: float) -> Sequence[str]:
     """The runs whose text is to be joined, the oldest first."""
-    before = journals.now() - compact_after_h * _HOUR_MS
+    before = now_ms() - compact_after_h * _HOUR_MS
     is_due = (_runs.ended_at < before, _runs.journal == "whole")
     return connection.scalars(select(_runs.id).where(*is_due).order_by(_runs.ended_at)).all()
 

@@ -16,6 +16,7 @@ from forge_lsp.actions.apps import app_of, app_workspace, new_app
 from forge_lsp.actions.build.building import BuildRequest, build
 from forge_lsp.actions.build.resuming import earlier
 from forge_lsp.actions.late import Late
+from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Model
 
 PROCESS = Path(__file__).parent / "build_process.py"
@@ -65,7 +66,7 @@ async def goes_on(world: World, app_id: str, run_id: str) -> None:
     assert ending(said).outcome == "completed"
 
 
-async def files_of(world: World, app_id: str) -> Mapping[str, bytes]:
+async def files_of(world: World, app_id: str) -> dict[ProjectPath, bytes]:
     return dict(await world.engine.store.app_files(app_id))
 
 

@@ -14,7 +14,7 @@ FONT_FROM_ELSEWHERE = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 async def main() -> None:
     console = Console(record=True, width=110, highlight=False, markup=False)
-    await tour.give(console, tour.PROMPT, keep=False, once=True)
+    await tour.give(console, "forge.generate", tour.PROMPT, keep=False, once=True)
     drawn = console.export_svg(title="forge-lsp demo --once", unique_id="demo")
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(FONT_FROM_ELSEWHERE.sub("", drawn), encoding="utf-8")

@@ -23,8 +23,9 @@ async def test_a_build_shows_its_stages_in_one_bar_and_opens_the_preview(
     (reviewed,) = [each for each in said if each["type"] == "reviewed"]
     assert "src/App.tsx" in reviewed["patched"]
     await client.wait(
-        lambda message: message.get("method") == "$/progress"
-        and message["params"]["value"]["kind"] == "end"
+        lambda message: (
+            message.get("method") == "$/progress" and message["params"]["value"]["kind"] == "end"
+        )
     )
     bars = [each["value"] for each in client.requests("$/progress")]
     assert [each["kind"] for each in bars].count("begin") == 1

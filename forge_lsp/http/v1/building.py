@@ -1,10 +1,8 @@
 """Builds in an app: one at a time."""
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from weakref import WeakValueDictionary
 
 from forge_lsp.actions.apps import app_workspace
 from forge_lsp.actions.build.building import BuildRequest, build
@@ -13,12 +11,13 @@ from forge_lsp.actions.skills import Skill, find_skill
 from forge_lsp.errors import Conflict, InvalidRequest, NotFound
 from forge_lsp.ports.store import AppRecord
 from forge_lsp.runs import Run
+from forge_lsp.turns import Turns
 
 WRITES = frozenset({"build", "augmenter"})
 """The kinds of runs that change an app."""
 _LOOKED_AT = 50
 """Runs of an app, the newest first, among which one may be under way."""
-_starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+_starting = Turns()
 """By app: of two who look at once whether it is idle, one has to begin first."""
 
 
@@ -62,7 +61,7 @@ async def find_augmenter(engine: Engine, app: AppRecord, alias: str) -> Skill:
 @asynccontextmanager
 async def alone(engine: Engine, app: AppRecord) -> AsyncGenerator[None]:
     """While a run that changes the app is started; raises `Conflict` while there is another."""
-    async with _starting.setdefault(app.id, asyncio.Lock()):
+    async with _starting.of(app.id):
         await check_idle(engine, app)
         yield
 

@@ -1,7 +1,6 @@
 """/v1/skills and /v1/augmenters: what there is, an account's own, and running them."""
 
 import json
-import time
 from collections.abc import Sequence
 
 import msgspec
@@ -21,6 +20,7 @@ from forge_lsp.actions.skills import (
     run_skill,
 )
 from forge_lsp.actions.sources import GivenFiles, SandboxFiles
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import Conflict, InvalidRequest
 from forge_lsp.http.bodies import read_body
 from forge_lsp.http.failures import json_answer
@@ -65,7 +65,7 @@ async def add(request: web.Request) -> web.Response:
         description=body.description,
         kind=body.kind,
         system_prompt=body.system_prompt,
-        created_at=time.time_ns() // 1_000_000,
+        created_at=now_ms(),
         sample_args=sample,
         tags=tuple(body.tags or ()),
     )

@@ -7,12 +7,12 @@ nothing but files that are there.
 import asyncio
 import logging
 import re
-import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from forge_lsp.clock import now_ms
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import SandboxDiagnostic
 from forge_lsp.sandbox.diagnosis.original_places import OriginalPlaces
@@ -90,10 +90,10 @@ class PageErrors:
         To be called before they are written: a page is quick to throw anew, and what it throws
         then must not be taken for what it threw before.
         """
-        now_ms = _now_ms()
+        at_ms = now_ms()
         for path in paths:
             self._written_ms.pop(path, None)
-            self._written_ms[path] = now_ms
+            self._written_ms[path] = at_ms
         _drop_oldest(self._written_ms, MAX_WRITTEN)
         self._clear()
 
@@ -103,7 +103,7 @@ class PageErrors:
         await asyncio.wait({self._task})
 
     def _page_was_loaded(self, page: str) -> None:
-        self._loaded_ms[page] = _now_ms()
+        self._loaded_ms[page] = now_ms()
         _drop_oldest(self._loaded_ms, MAX_PAGES)
         had_errors = bool(self._found)
         self._clear()
@@ -180,10 +180,6 @@ class PageErrors:
         version = _VERSION.search(urlsplit(frame.url).query)
         version_ms = int(version[1]) if version else 0
         return max(version_ms, self._loaded_ms.get(page, 0)) <= written_ms
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _drop_oldest(times: dict[str, int], most: int) -> None:

@@ -6,7 +6,6 @@ import os
 import secrets
 import ssl
 import time
-import weakref
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -21,6 +20,7 @@ from forge_lsp.errors import SandboxFailed
 from forge_lsp.sandbox.installing import packuments
 from forge_lsp.sandbox.installing.packuments import Packument
 from forge_lsp.sandbox.installing.source import RegistrySource
+from forge_lsp.turns import Turns
 
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 10.0
@@ -75,7 +75,7 @@ class Registry:
         self._now = now
         self._session: aiohttp.ClientSession | None = None
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._turns = Turns()
         """One for each thing that is being fetched, so that it is fetched once."""
         self._outage: tuple[float, str] = (0.0, "")
 
@@ -84,7 +84,7 @@ class Registry:
 
         Raises `RegistryFailed`, whose message tells why there is none.
         """
-        async with self._locks.setdefault(name, asyncio.Lock()):
+        async with self._turns.of(name):
             whole = await self._fresh(name)
         if not self._minimum_age_days:
             return whole
@@ -114,7 +114,7 @@ class Registry:
             if _origin(known.dist.tarball) == _origin(url):
                 url = known.dist.tarball
         place = self._cache / f"{hashlib.sha256(url.encode()).hexdigest()}.tgz"
-        async with self._locks.setdefault(url, asyncio.Lock()):
+        async with self._turns.of(url):
             if not await asyncio.to_thread(_touch, place):
                 await self._download(url, place, integrity)
         return place
@@ -213,7 +213,7 @@ class Registry:
             raise RegistryFailed(why, 504) from error
 
     async def _source(self) -> RegistrySource:
-        async with self._locks.setdefault("", asyncio.Lock()):
+        async with self._turns.of(""):
             if self._found is None:
                 self._found = await self._find_source()
             return self._found
