@@ -31,7 +31,8 @@ _BEFORE = re.compile(r"[ \t]*+(?:[-*][ \t]*+)?")
 """Models like to make a list of them."""
 _VALUE = r"""(?:"[^"\n]*+"|'[^'\n]*+'|[^\s"'<>/]++(?:/[^\s"'<>/]++)*+)"""
 _ATTRIBUTE = re.compile(rf"([A-Za-z]++)\s*+=\s*+({_VALUE})")
-_OPENING = re.compile(rf"<insight((?:\s++[A-Za-z]++\s*+=\s*+{_VALUE})*+)\s*+(/?)>")
+# An atomic group and not `*+` around it: Python before 3.11.5 matches that wrongly (gh-106052).
+_OPENING = re.compile(rf"<insight((?>(?:\s++[A-Za-z]++\s*+=\s*+{_VALUE})*))\s*+(/?)>")
 _PLACE = re.compile(r"(?s)(.*):(\d{1,9})(?::\d+)?(?:-\d+)?", re.ASCII)
 _NUMBER = re.compile(r"\D{0,8}(\d{1,9})(?!\d)", re.ASCII)
 _NOT_SAID = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
