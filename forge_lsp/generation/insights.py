@@ -29,7 +29,7 @@ _MARK = "<insight"
 _CLOSING = "</insight>"
 _BEFORE = re.compile(r"[ \t]*+(?:[-*][ \t]*+)?")
 """Models like to make a list of them."""
-_VALUE = r"""(?:"[^"\n]*+"|'[^'\n]*+'|[^\s"'<>/]++(?:/[^\s"'<>/]++)*+)"""
+_VALUE = r"""(?:"[^"\n]*+"|'[^'\n]*+'|[^\s"'<>/]++(?>(?:/[^\s"'<>/]++)*))"""
 _ATTRIBUTE = re.compile(rf"([A-Za-z]++)\s*+=\s*+({_VALUE})")
 # An atomic group and not `*+` around it: Python before 3.11.5 matches that wrongly (gh-106052).
 _OPENING = re.compile(rf"<insight((?>(?:\s++[A-Za-z]++\s*+=\s*+{_VALUE})*))\s*+(/?)>")

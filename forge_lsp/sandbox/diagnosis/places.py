@@ -7,7 +7,7 @@ _LINE_END = re.compile(r"\r\n|[\n\r\u2028\u2029]")
 """ECMAScript's line terminators, which compilers count."""
 _TOKEN = re.compile(
     r"""
-    [\w$@]+ | "(?:[^"\\]|\\.)*+"? | '(?:[^'\\]|\\.)*+'? | `(?:[^`\\]|\\.)*+`? | .
+    [\w$@]+ | "(?>(?:[^"\\]|\\.)*)"? | '(?>(?:[^'\\]|\\.)*)'? | `(?>(?:[^`\\]|\\.)*)`? | .
     """,
     re.VERBOSE,
 )
