@@ -115,6 +115,10 @@ def test_forge_toml_sets_what_the_list_allows(workspace: Path) -> None:
         select = "b"
         effort = "low"
         max_output_tokens = 1000
+        plan = "c"
+        review = "d"
+        augment = "e"
+        skill = "f"
         [generation]
         context_tokens = 2000
         recent_messages = 1

@@ -26,9 +26,11 @@ _PATIENCE = {
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
+    "options": "-c idle_in_transaction_session_timeout=5s",
 }
-"""How long PostgreSQL may be silent, in seconds, the last in milliseconds; what the URL says goes
-before it. Without these a server whose machine is gone is waited for by the quarter of an hour."""
+"""How long PostgreSQL may be silent, in seconds, the last but one in milliseconds, and how long a
+server of ours that hangs may hold what others wait for; what the URL says goes before it. Without
+these a server whose machine is gone is waited for by the quarter of an hour."""
 _SCHEMA_LOCK = 0x666F726765
 """The key of PostgreSQL's advisory lock: "forge" in ASCII."""
 _TIDYING_LOCK = _SCHEMA_LOCK + 1

@@ -41,6 +41,19 @@ async def test_a_store_lives_from_its_opening_to_its_closing(open_another: OpenS
     assert await one.living(["1:1", ""]) == set()
 
 
+async def test_a_server_that_hangs_within_a_transaction_keeps_nobody_from_ending_its_runs(
+    store: Store, database_url: str, a_run: Callable[..., RunRecord]
+) -> None:
+    await store.create_run(a_run("run_1", owner="server:0000000000000000"))
+    engine = make_engine(parse_url(database_url))
+    with engine.connect() as hanging:
+        hanging.execute(text("UPDATE runs SET title = 'mine' WHERE id = 'run_1'"))
+        async with asyncio.timeout(WAIT_S):
+            assert await store.interrupt_orphans() == ["run_1"]
+        hanging.invalidate()
+    engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("has_lock", "silent_ms", "lives"),
     [(True, SILENT_MS - 3_000, True), (True, SILENT_MS + 1, False), (False, 60_000, False)],
@@ -50,7 +63,7 @@ async def test_a_server_is_dead_that_is_silent_or_lost_its_lock(
 ) -> None:
     key, owner = 0x3FFFFFFFFFFFFFF1, "server:3ffffffffffffff1"
     engine = make_engine(parse_url(database_url))
-    with engine.connect() as holding:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as holding:
         if has_lock:
             holding.execute(text(f"SELECT pg_advisory_lock({key})"))
         now = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"

@@ -97,5 +97,17 @@ def children_of(pid: int) -> list[int]:
     return [found for found in descendants(pid) if found != pid]
 
 
+def own_children() -> list[int]:
+    """Those of this process, but for the tests' database server, which others have started."""
+    return [pid for pid in children_of(os.getpid()) if _name(pid) != "postgres"]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())

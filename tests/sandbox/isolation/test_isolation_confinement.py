@@ -18,6 +18,7 @@ from isolation_harness import (
     children_of,
     is_alive,
     open_descriptors,
+    own_children,
     until,
 )
 
@@ -242,7 +243,7 @@ async def test_a_spawn_that_is_cancelled_leaves_nothing(
         await (await task).kill()
     # What is killed takes a moment to be gone.
     assert await until(lambda: not alive_with(unique), 5), alive_with(unique)
-    assert await until(lambda: not children_of(os.getpid()), 5), children_of(os.getpid())
+    assert await until(lambda: not own_children(), 5), own_children()
 
 
 SERVER_TO_KILL = """
