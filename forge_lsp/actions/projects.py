@@ -146,11 +146,23 @@ class _Answering:
     async def work(self, run: Run) -> RunFinished | None:
         """Generate from the newest fragment, and keep the answer however that ends."""
         recent = await self._keep_message(run)
+        failed = CANCELLED.message
+        try:
+            last = await carry_out(self._engine, await self._request(recent), run)
+            failed = last.message if last is not None else ""
+        except ForgeError as error:
+            failed = error.for_people()
+            raise
+        finally:
+            await self._keep(run, failed)
+        return last
+
+    async def _request(self, recent: Sequence[Message]) -> GenerateRequest:
         self._newest = newest = await self._engine.store.newest_fragment(self._project.id)
         if newest is not None:
             self._before = await self._engine.store.fragment_files(newest.id, newest.version)
             self._files.contents.update(self._before)
-        request = GenerateRequest(
+        return GenerateRequest(
             prompt=self._text,
             source=self._files,
             is_edit=bool(self._before),
@@ -160,16 +172,6 @@ class _Answering:
             project=self._project.id,
             is_accepted=True,
         )
-        failed = CANCELLED.message
-        try:
-            last = await carry_out(self._engine, request, run)
-            failed = last.message if last is not None else ""
-        except ForgeError as error:
-            failed = error.for_people()
-            raise
-        finally:
-            await self._keep(run, failed)
-        return last
 
     async def _keep_message(self, run: Run) -> Sequence[Message]:
         """Keep what is asked; gives what was said before it."""

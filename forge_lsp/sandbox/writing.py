@@ -25,7 +25,12 @@ class Writer:
         self._changed_at: dict[ProjectPath, float] = {}
 
     async def write(self, path: ProjectPath, content: bytes) -> None:
-        """Put the whole file in place; raises as `files.write_file` does."""
+        """Put the whole file in place; raises as `files.write_file` does.
+
+        A file that is so already isn't written: its dev server would reload the page for nothing.
+        """
+        if await asyncio.to_thread(self._is_so, path, content):
+            return
         await self._keep_pace([path])
         await asyncio.to_thread(files.write_file, self._folder, path, content, self._owner)
 
@@ -36,9 +41,27 @@ class Writer:
 
     async def put(self, contents: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
         """Put many files in place, and take away those that are None; gives those that could not
-        be, and why, for people."""
-        await self._keep_pace(contents)
-        return await asyncio.to_thread(self._put, dict(contents))
+        be, and why, for people. Files that are so already aren't written."""
+        changed = await asyncio.to_thread(self._changed, dict(contents))
+        if not changed:
+            return {}
+        await self._keep_pace(changed)
+        return await asyncio.to_thread(self._put, changed)
+
+    def _changed(
+        self, contents: Mapping[ProjectPath, bytes | None]
+    ) -> Mapping[ProjectPath, bytes | None]:
+        return {
+            path: content
+            for path, content in contents.items()
+            if content is None or not self._is_so(path, content)
+        }
+
+    def _is_so(self, path: ProjectPath, content: bytes) -> bool:
+        try:
+            return files.read_file(self._folder, path, len(content)) == content
+        except ForgeError:
+            return False
 
     def _put(self, contents: Mapping[ProjectPath, bytes | None]) -> Mapping[ProjectPath, str]:
         refused: dict[ProjectPath, str] = {}

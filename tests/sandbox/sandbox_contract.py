@@ -345,7 +345,11 @@ async def test_a_workspace_is_laid_over_the_template(provider: SandboxProvider, 
     sandbox = await provider.create(stages.append, folder)
     assert await sandbox.read(APP) == folder.contents[APP]
     assert set(await sandbox.files()) == set(template_files()) | set(folder.contents)
-    assert "from the workspace" in (await look(sandbox, "/src/App.tsx"))[1]
+
+    async def shows() -> bool:
+        return "from the workspace" in (await look(sandbox, "/src/App.tsx"))[1]
+
+    await until(shows)
     assert stages
 
 
