@@ -7,9 +7,8 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
 from e2e_editor import Editor
-from e2e_tools import executable
+from e2e_tools import executable, lacking
 
 PIECE_BYTES = 1 << 20
 
@@ -31,7 +30,7 @@ def on_small_disk(folder: Path, size: str) -> Sequence[str]:
         [*command, str(executable("true"))], capture_output=True, text=True, check=False
     )
     if tried.returncode != 0:
-        pytest.skip(f"no disk can be mounted here: {tried.stderr.strip()}")
+        lacking(f"no disk can be mounted here: {tried.stderr.strip()}")
     return command
 
 
