@@ -38,10 +38,14 @@ class Launched:
 
         bubblewrap reads the program last of all, and waits for it. Should this server die
         before, it reads an empty one, which the kernel refuses, and the payload never runs.
-        (With `--block-fd`, which an end of file releases too, it would.)
+        (With `--block-fd`, which an end of file releases too, it would.) Raises `SandboxFailed`
+        where bubblewrap is gone.
         """
-        with self.filter_pipe:
-            self.filter_pipe.write(program)
+        try:
+            with self.filter_pipe:
+                self.filter_pipe.write(program)
+        except BrokenPipeError as error:
+            raise SandboxFailed("The sandbox ended while it was being set up.") from error
 
     async def end(self) -> None:
         """Kill all of it and wait until it is gone."""

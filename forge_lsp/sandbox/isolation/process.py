@@ -41,7 +41,10 @@ class Process:
 
 
 class Child(Process):
-    """A process that we started and must reap."""
+    """A process that we started, in a session of its own, and must reap.
+
+    What it left in its process group ends with it.
+    """
 
     def __init__(self, started: subprocess.Popen[bytes]) -> None:
         self._started = started
@@ -53,5 +56,9 @@ class Child(Process):
         return self._started.wait()
 
     def _notice_end(self) -> None:
+        # bubblewrap may be killed before its sandbox has been told to die with it, which waits for
+        # it for ever then. Until it is reaped, nothing else can be a group of its id.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._started.wait()
         super()._notice_end()

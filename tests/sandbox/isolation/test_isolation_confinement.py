@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from isolation_harness import (
     INSIDE_PYTHON,
+    ROOMY,
     Spawn,
     alive_with,
     any_alive,
@@ -23,7 +24,11 @@ from isolation_harness import (
 )
 
 from forge_lsp.errors import SandboxFailed
+from forge_lsp.sandbox.isolation.arguments import sandbox_arguments
 from forge_lsp.sandbox.isolation.confinement import Confined, Confinement, Limits
+from forge_lsp.sandbox.isolation.identity import Identity
+from forge_lsp.sandbox.isolation.launch import launch
+from forge_lsp.sandbox.isolation.limits import resource_limits
 
 pytestmark = pytest.mark.sandbox
 
@@ -51,6 +56,23 @@ async def test_a_program_runs_in_the_app_folder_and_its_exit_code_comes_back(spa
     assert await confined.wait() == 7
     assert not confined.is_running()
     assert confined.ended_because is None
+
+
+async def test_a_sandbox_that_ended_before_its_payload_ran_is_refused(
+    confinement: Confinement, directory: Path
+) -> None:
+    tools = await confinement.tools()
+    identity = Identity.choose()
+    options = sandbox_arguments(
+        directory=directory, node=tools.node, environment={}, limits=ROOMY, toolbox=None
+    )
+    limits = resource_limits(ROOMY, identity.uid)
+    launched = await launch(tools.bubblewrap, options, ["true"], identity=identity, limits=limits)
+    launched.init.kill()
+    await launched.bubblewrap.ended()
+    with pytest.raises(SandboxFailed, match="while it was being set up"):
+        launched.release(tools.filter_program)
+    await launched.end()
 
 
 async def test_a_payload_that_dies_of_a_signal_gives_128_and_its_number(spawn: Spawn) -> None:
@@ -249,6 +271,7 @@ async def test_a_spawn_that_is_cancelled_leaves_nothing(
 SERVER_TO_KILL = """
 import asyncio, sys
 from pathlib import Path
+from forge_lsp.sandbox.isolation.arguments import sandbox_arguments
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
 
 async def main():
@@ -266,6 +289,7 @@ asyncio.run(main())
 SERVER_THAT_HOLDS = """
 import asyncio, sys
 from pathlib import Path
+from forge_lsp.sandbox.isolation.arguments import sandbox_arguments
 from forge_lsp.sandbox.isolation.arguments import sandbox_arguments
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
 from forge_lsp.sandbox.isolation.identity import Identity

@@ -1,12 +1,15 @@
 """Machines that can't confine say so, with a reason and a remedy."""
 
+import asyncio
 import os
+import random
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from isolation_harness import alive_with, until
 
 from forge_lsp.errors import IsolationUnavailable
 from forge_lsp.sandbox.isolation.confinement import Confinement, Limits
@@ -61,6 +64,20 @@ async def test_a_failure_is_remembered(tmp_path: Path) -> None:
     first = await confinement.report()
     script(place, "exit 0")
     assert await confinement.report() == first
+
+
+async def test_what_a_killed_bubblewrap_leaves_behind_ends_and_holds_nobody_up(
+    tmp_path: Path,
+) -> None:
+    """It is killed before it has said which process its sandbox begins with."""
+    identity = Identity.choose()
+    seconds = f"{random.uniform(10_000, 20_000):.6f}"
+    killed = script(_open_folder(tmp_path, identity) / "bwrap", f"sleep {seconds} &\nkill -9 $$")
+    async with asyncio.timeout(20):
+        report = await Confinement(bubblewrap=killed).report()
+    assert report.tier == "none"
+    assert "bubblewrap has ended" in report.detail
+    assert await until(lambda: not alive_with(seconds), within_s=10)
 
 
 async def test_other_systems_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
