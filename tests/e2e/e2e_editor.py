@@ -25,8 +25,8 @@ from pygls.workspace import TextDocument
 
 log = logging.getLogger(__name__)
 
-ANSWER_TIMEOUT_S = 60.0
-RUN_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 120.0
+RUN_TIMEOUT_S = 120.0
 END_TIMEOUT_S = 5.0
 
 _CAPABILITIES = types.ClientCapabilities(
