@@ -69,9 +69,10 @@ class Identity:
 def choose_data_root(preferred: Path, identity: Identity) -> Path:
     """Where the folders of sandboxes go: `preferred`, or a system folder where that is shut.
 
-    Root's home and all below it are closed to the unprivileged identity. The folder is made.
+    Root's home and all below it are closed to the unprivileged identity. The folder is made; what
+    is given is where it really lies, as the links on the way may lead through what is shut.
     """
-    root = preferred
+    root = preferred.resolve()
     if os.geteuid() == 0 and not identity.reaches(preferred / "any"):
         root = SYSTEM_DATA_ROOT
     root.mkdir(mode=0o755, parents=True, exist_ok=True)

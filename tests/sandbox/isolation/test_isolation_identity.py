@@ -1,4 +1,5 @@
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,18 @@ def test_a_links_target_counts(tmp_path: Path) -> None:
 
 def test_a_preferred_folder_that_can_be_reached_is_taken_and_made(tmp_path: Path) -> None:
     wanted = tmp_path / "cache/sandboxes"
-    assert choose_data_root(wanted, Identity(os.geteuid(), os.getegid())) == wanted
+    assert choose_data_root(wanted, Identity(os.geteuid(), os.getegid())) == wanted.resolve()
     assert wanted.is_dir()
+
+
+def test_a_link_out_of_a_shut_folder_is_not_on_the_way_to_what_it_names(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    link = tmp_path / "link"
+    with tempfile.TemporaryDirectory() as wanted:
+        Path(wanted).chmod(0o755)
+        link.symlink_to(wanted)
+        chosen = choose_data_root(link / "sandboxes", Identity.choose())
+        assert chosen == Path(wanted).resolve() / "sandboxes"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's home is shut to its own sandboxes")
