@@ -32,10 +32,12 @@ WORKSPACE_MAY_SET = frozenset(
         "model.review",
         "model.augment",
         "model.skill",
+        "model.summarise",
         "model.effort",
         "model.max_output_tokens",
         "generation.context_tokens",
         "generation.recent_messages",
+        "generation.by_hand_tokens",
         "generation.max_continuations",
     }
 )
@@ -104,6 +106,8 @@ class ModelSettings(_Group, frozen=True):
     """Carries out augmenters."""
     skill: str | None = None
     """Carries out critiques."""
+    summarise: str | None = None
+    """Sums up what was said long ago in a conversation; None: the one that chooses files."""
     base_url: str | None = None
     """Any server of the Messages API, without `/v1`; ANTHROPIC_BASE_URL sets it too."""
     api_key: Secret | None = None
@@ -135,6 +139,10 @@ class GenerationSettings(_Group, frozen=True):
     context_tokens: Annotated[int, Meta(ge=1_000)] = 60_000
     """Room for the project's files in a prompt, at about 4 bytes a token."""
     recent_messages: Annotated[int, Meta(ge=0, le=100)] = 20
+    """Messages of a conversation that a follow-up is shown word for word; of older ones it is
+    shown a summary. 0: it is shown nothing of the conversation."""
+    by_hand_tokens: Annotated[int, Meta(ge=0)] = 2_000
+    """Room for what was changed by hand since a run wrote it, as diffs; 0: it isn't told."""
     max_prompt_bytes: Annotated[int, Meta(ge=1_000)] = 200_000
     max_continuations: Annotated[int, Meta(ge=0, le=10)] = 3
     """How often a reply that was cut off is continued."""
@@ -225,6 +233,8 @@ class HttpSettings(_Group, frozen=True):
     stall_timeout_s: Annotated[float, Meta(gt=0)] = 300.0
     """A client that takes nothing of its stream, or sends nothing of its body, for this long is
     let go."""
+    sandbox_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
+    """How long a sandbox may take over the files of one request to /v1."""
     drain_timeout_s: Annotated[float, Meta(ge=0)] = 8.0
     """How long runs may take to end by themselves once `forge-lsp serve` is told to end;
     `docker stop` gives ten seconds."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from forge_lsp.actions.engine import Engine
 from forge_lsp.changes.merge import merge
 from forge_lsp.clock import now_ms
-from forge_lsp.errors import Gone, NotFound, SandboxGone
+from forge_lsp.errors import Gone, NotFound, SandboxFailed, SandboxGone
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.store import AppRecord, Store
 from forge_lsp.ports.workspace import Workspace, WorkspaceAnswer, WorkspaceEdit
@@ -123,20 +123,22 @@ async def tell_ready(engine: Engine, app: AppRecord, preview_url: str) -> None:
 async def write_files(
     engine: Engine, app: AppRecord, files: Mapping[ProjectPath, bytes | None]
 ) -> None:
-    """Write files of the app, and bring its sandbox, where one lives, to the same.
+    """Write files into the app's sandbox, where one lives, and into the app.
 
     Of two who write at once the one who comes last is right, in the app as in its sandbox.
-    Raises `NotFound` for an app that was removed meanwhile.
+    Raises `NotFound` for an app that was removed meanwhile, and `SandboxFailed` where its sandbox
+    won't take a file: then the app keeps what it had.
     """
     async with _turn(app):
         latest = await app_of(engine, app.account, app.id)
-        await engine.store.put_app_files(app.id, files)
-        await engine.store.save_app(replace(latest, updated_at=now_ms()))
         sandbox = engine.sandboxes.of_project(app.id)
         if sandbox is not None and await sandbox.is_alive():
             with suppress(SandboxGone):
                 # The next one is filled from the app.
-                await sandbox.put(files)
+                for path, reason in (await sandbox.put(files)).items():
+                    raise SandboxFailed(f"{path} could not be written into the sandbox: {reason}")
+        await engine.store.put_app_files(app.id, files)
+        await engine.store.save_app(replace(latest, updated_at=now_ms()))
 
 
 async def fork(engine: Engine, app: AppRecord) -> AppRecord:

@@ -48,7 +48,11 @@ V1_OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             answer=answers.AppFiles,
             body=bodies.AppFilesBody,
             example={"files": {"src/App.tsx": "export default function App() { return null; }"}},
-            failures={**_NO_APP, 502: "The app's sandbox could not be written."},
+            failures={
+                **_NO_APP,
+                502: "The app's sandbox could not be written, and so nothing was.",
+                504: "The app's sandbox took too long.",
+            },
         ),
         ("POST", "/v1/apps/{id}/fork"): Operation(
             "Copy an app", "Apps", answer=answers.App, failures=_NO_APP, status=201

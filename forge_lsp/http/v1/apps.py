@@ -1,15 +1,18 @@
 """/v1/apps: apps that are built over HTTP, and their files."""
 
+import asyncio
+
 from aiohttp import hdrs, web
 
 from forge_lsp.actions import apps
 from forge_lsp.actions.engine import Engine
 from forge_lsp.errors import ForgeError
 from forge_lsp.http.bodies import read_body
+from forge_lsp.http.denials import ProRequired
 from forge_lsp.http.failures import json_answer
 from forge_lsp.http.pages import Page
 from forge_lsp.http.started import stream_run
-from forge_lsp.http.state import account_of, engine_of
+from forge_lsp.http.state import CALLER, SETTINGS, account_of, engine_of
 from forge_lsp.http.times import iso
 from forge_lsp.http.v1.bodies import AppFilesBody, GenerateAppBody
 from forge_lsp.http.v1.building import check_idle, start_build, with_context
@@ -28,6 +31,8 @@ async def generate(request: web.Request) -> web.StreamResponse:
     engine = await engine_of(request)
     body = await read_body(request, GenerateAppBody)
     account = account_of(request)
+    if body.model_override is not None and request[CALLER].plan != "pro":
+        raise ProRequired
     if body.template is not None and body.template.lower() not in TEMPLATES:
         raise Unprocessable(f"template: there is {apps.TEMPLATE} and no other")
     prompt = with_context(body.prompt, body.workspace_context_override)
@@ -89,7 +94,13 @@ async def write_files(request: web.Request) -> web.Response:
     body = await read_body(request, AppFilesBody)
     app = await _app(engine, request)
     contents = {path: _as_bytes(text) for path, text in body.files.items()}
-    await apps.write_files(engine, app, contents)
+    try:
+        async with asyncio.timeout(request.app[SETTINGS].sandbox_timeout_s):
+            await apps.write_files(engine, app, contents)
+    except TimeoutError:
+        raise web.HTTPGatewayTimeout(
+            text="The app's sandbox took too long over the files; see which it has, and try again"
+        ) from None
     return json_answer(await _files(engine, app))
 
 

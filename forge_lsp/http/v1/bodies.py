@@ -52,7 +52,8 @@ class GenerateAppBody(Body):
     augmenters: Augmenters | None = None
     """What is carried out once the app stands, in this order, by alias."""
     model_override: Model | None = None
-    """The id of the model that builds, at the same provider; left out: the usual one."""
+    """The id of the model that builds, at the same provider, for accounts on the plan pro; left
+    out: the usual one."""
     workspace_context_override: str | dict[str, Any] | None = None
     """What the model should know beside the prompt: a text, or JSON."""
 
