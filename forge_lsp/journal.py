@@ -43,13 +43,10 @@ class Journal:
         self._broken: dict[str, StoreFailed] = {}
         """The runs whose journals have a gap: the store would refuse what comes after it, and
         with it the whole group."""
+        self.backlog = 0
+        """How many events wait for their commit to begin."""
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
-
-    @property
-    def backlog(self) -> int:
-        """How many events wait to be committed."""
-        return sum(len(group.entries) for group in self._waiting)
 
     def put(self, run_id: str, recorded: Recorded, publish: Callable[[Recorded], None]) -> None:
         """Queue an event; `publish` is called once it is committed, and never where it isn't."""
@@ -60,6 +57,7 @@ class Journal:
         group = self._waiting[-1]
         group.entries.append(JournalEntry(run_id, recorded))
         group.publish.append(publish)
+        self.backlog += 1
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(), name="journal writer")
 
@@ -72,6 +70,11 @@ class Journal:
             # Many may wait for one group, and one of them be cancelled.
             await asyncio.shield(self._last.settled)
         self.check(run_id)
+
+    async def has_moved(self) -> None:
+        """Wait until some of what waits is committed and shown, or refused."""
+        if self._waiting:
+            await asyncio.shield(self._waiting[0].settled)
 
     def check(self, run_id: str) -> None:
         """Raise `StoreFailed` where an event of this run was not committed."""
@@ -93,6 +96,7 @@ class Journal:
             await self._wake.wait()
             while self._waiting:
                 group = self._waiting.popleft()
+                self.backlog -= len(group.entries)
                 await self._commit(group)
                 group.settled.set_result(None)
             self._wake.clear()

@@ -136,7 +136,8 @@ class Run:
             self._flush_timer = loop.call_later(self._coalesce_s, self._flush)
         if self._journal.backlog > MAX_BACKLOG:
             self._flush()
-            await self._journal.settle(self.id)
+            # Not all of it: what is made meanwhile is committed next without a pause.
+            await self._journal.has_moved()
 
     def _flush(self) -> None:
         if self._flush_timer is not None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Dialect,
     Double,
     Row,
     String,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from forge_lsp import events
 from forge_lsp.clock import now_ms
@@ -109,7 +112,9 @@ def append(connection: Connection, entries: Sequence[JournalEntry]) -> None:
         recorded = entry.recorded
         row = event_row(entry.run_id, recorded)
         rows.append(row)
-        advance = advances.setdefault(entry.run_id, _advance(entry.run_id, recorded.seq - 1))
+        advance = advances.get(entry.run_id)
+        if advance is None:
+            advance = advances[entry.run_id] = _advance(entry.run_id, recorded.seq - 1)
         if recorded.seq != advance["last"] + 1:
             raise StoreFailed("A run's events came in the wrong order, and none was recorded.")
         advance["last"] = recorded.seq
@@ -118,7 +123,7 @@ def append(connection: Connection, entries: Sequence[JournalEntry]) -> None:
     # The records come first, and in one order: whoever else goes on with one of these runs waits
     # there for its turn, and is then refused.
     connection.execute(_advance_run, [advances[run_id] for run_id in sorted(advances)])
-    connection.execute(_insert_event, rows)
+    _insert_events(connection, rows)
     notices.send(connection, notices.RUNS, advances)
 
 
@@ -222,6 +227,21 @@ def _check_cursor(connection: Connection, run_id: str, after: int, following: Re
 
 def _recorded(rows: Sequence[Row[int, int, Any]]) -> Sequence[Recorded]:
     return [Recorded(seq, at, events.decode(payload)) for seq, at, payload in rows]
+
+
+def _insert_events(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """As `execute` does, which takes twice as long as the database itself over so many rows."""
+    compiled = _compiled_insert(connection.dialect)
+    names = compiled.positiontup
+    parameters = rows if names is None else [tuple(map(row.__getitem__, names)) for row in rows]
+    connection.exec_driver_sql(compiled.string, parameters)
+
+
+@cache
+def _compiled_insert(dialect: Dialect) -> SQLCompiler:
+    compiled = _insert_event.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)
+    return compiled
 
 
 def event_row(run_id: str, recorded: Recorded) -> dict[str, Any]:

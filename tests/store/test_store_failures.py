@@ -66,7 +66,7 @@ async def test_a_locked_database(
 
 async def test_a_full_disk(path: Path, a_run: Callable[..., RunRecord], entries: MakeEntries):
     def leave_little_room(connection: Any, _record: object) -> None:
-        connection.execute("PRAGMA max_page_count = 60").close()
+        connection.execute("PRAGMA max_page_count = 100").close()
 
     event.listen(Pool, "connect", leave_little_room)
     try:
