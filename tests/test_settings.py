@@ -119,9 +119,11 @@ def test_forge_toml_sets_what_the_list_allows(workspace: Path) -> None:
         review = "d"
         augment = "e"
         skill = "f"
+        summarise = "g"
         [generation]
         context_tokens = 2000
         recent_messages = 1
+        by_hand_tokens = 100
         max_continuations = 2
         """
     )

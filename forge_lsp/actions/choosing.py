@@ -20,8 +20,9 @@ class Chosen:
         return replace(self._model.info, code_model=self._name)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """As the server answers; files are chosen by the small model all the same."""
-        asked = request if request.purpose == "select" else replace(request, model=self._name)
+        """As the server answers; what the small model does, it does all the same."""
+        is_small = request.purpose in ("select", "summarise")
+        asked = request if is_small else replace(request, model=self._name)
         async with aclosing(self._model.stream(asked)) as stream:
             async for event in stream:
                 yield event

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 from forge_lsp import events
 from forge_lsp.actions.applier import SandboxApplier
+from forge_lsp.actions.by_hand import edits_by_hand
+from forge_lsp.actions.conversations import Turn
 from forge_lsp.actions.drafts import Drafts
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.fragments import keep_answer
@@ -14,6 +16,7 @@ from forge_lsp.actions.sources import FirstSeen
 from forge_lsp.changes.sets import FileChange
 from forge_lsp.changes.texts import as_text
 from forge_lsp.errors import InvalidRequest
+from forge_lsp.generation.by_hand import HandEdit, takes_back
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.ports.workspace import Workspace
@@ -38,6 +41,8 @@ class Drafting:
         """The workspace as the run found it, with the template laid under an empty one."""
         self.drafts = Drafts(run, self.source, workspace)
         self.drafts.sink = self.applier = applier
+        self.by_hand: Sequence[HandEdit] = ()
+        """What somebody changed in the workspace since runs wrote it."""
         self.template = template
         """What was laid under an empty workspace; nothing under any other."""
         self._workspace = workspace
@@ -85,6 +90,29 @@ class Drafting:
                 text = change.after.decode("utf-8", "replace")
                 await self.run.append(events.FileFinished(change.path, text))
 
+    async def told_changes(self) -> Sequence[FileChange]:
+        """The changes at the run's end, once all that a reviewer has to know of them is told.
+
+        None at all where nothing was drafted.
+        """
+        if not self.drafts.changes:
+            return ()
+        changes = await self.changes()
+        await self.tell_scaffold(changes)
+        await self._tell_taken_back()
+        return changes
+
+    async def _tell_taken_back(self) -> None:
+        """Tell where the changes go back to what had been there before a change by hand."""
+        for edit in self.by_hand:
+            change = self.drafts.changes.get(edit.path)
+            if change is not None and takes_back(edit, change.after):
+                told = (
+                    f"{edit.path}: the run takes back some of what was changed by hand there. "
+                    "Look at its changes."
+                )
+                await self.run.append(events.Problem("hand_edit_taken_back", told, edit.path))
+
     async def _content(self, path: ProjectPath) -> bytes | None:
         # The model may have changed the file itself.
         drafted = self.drafts.changes.get(path)
@@ -100,11 +128,14 @@ async def drafting(
     *,
     looks_first: bool,
     is_accepted: bool = False,
+    turn: Turn | None = None,
 ) -> AsyncGenerator[Drafting]:
     """Draft changes; what is there at the end, whatever ended it, is kept for review.
 
     With `looks_first` the sandbox's problems are looked for before the first file is written.
-    What `is_accepted` beforehand needs no review: nobody else's files are there.
+    What `is_accepted` beforehand needs no review: nobody else's files are there, and whoever
+    asked keeps the answer. Any other answer is kept as that to `turn`, which is kept even
+    without changes; without a turn, changes are kept under the run's title.
     """
     template: Mapping[ProjectPath, bytes] = {}
     if is_empty(await workspace.files()):
@@ -122,21 +153,33 @@ async def drafting(
         # It will be made of the template, in which nothing is wrong.
         applier.found_before = ()
     work = Drafting(run, workspace, template, applier)
+    if not template:
+        work.by_hand = await edits_by_hand(engine, workspace, work.source)
     try:
         async with applier:
             yield work
     finally:
-        if work.drafts.changes:
-            changes = await work.changes()
-            await work.tell_scaffold(changes)
-            if not is_accepted:
-                await keep_answer(engine, run, workspace, account, changes)
-            if is_accepted:
-                await engine.reviews.take_over(run, workspace, changes)
-            elif work.is_whole:
-                await engine.reviews.propose(run, workspace, changes)
-            else:
-                await engine.reviews.keep(run, workspace, changes)
+        if not is_accepted:
+            await _keep(engine, work, workspace, account, turn)
+        elif work.drafts.changes:
+            await engine.reviews.take_over(run, workspace, await work.told_changes())
+
+
+async def _keep(
+    engine: Engine, work: Drafting, workspace: Workspace, account: str, turn: Turn | None
+) -> None:
+    """Keep the answer and, where it changes something, have that reviewed."""
+    is_drafted = bool(work.drafts.changes)
+    if turn is None and not is_drafted:
+        return
+    if turn is not None:
+        turn.answer = turn.answer or work.drafts.prose
+    run, changes = work.run, await work.told_changes()
+    await keep_answer(engine, run, workspace, account, changes, turn=turn)
+    if is_drafted and work.is_whole:
+        await engine.reviews.propose(run, workspace, changes)
+    elif is_drafted:
+        await engine.reviews.keep(run, workspace, changes)
 
 
 async def _has_sandbox(engine: Engine, workspace: Workspace) -> bool:

@@ -6,8 +6,14 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
 
+from forge_lsp.actions.conversations import (
+    Turn,
+    current_conversation,
+    keep_turn,
+    new_message_id,
+    project_of_folder,
+)
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.sources import GivenFiles
 from forge_lsp.changes.sets import FileChange
@@ -21,7 +27,7 @@ from forge_lsp.errors import (
     VersionConflict,
 )
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.projects import FragmentRecord, ProjectMessage, ProjectRecord
+from forge_lsp.ports.projects import FragmentRecord, ProjectRecord
 from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Run
@@ -102,32 +108,27 @@ async def keep_answer(
     workspace: Workspace,
     account: str,
     changes: Sequence[FileChange],
+    *,
+    turn: Turn | None = None,
 ) -> None:
     """Keep what a run drafted in an editor's workspace as the answer to a message, with its
-    fragment. Raises `StoreFailed`."""
+    fragment where files came of it.
+
+    Without a turn it is one of the project's current conversation. Raises `StoreFailed`.
+    """
     now = now_ms()
-    known = await engine.store.project(workspace.project)
-    project = known or ProjectRecord(
-        workspace.project, account, _name_of(workspace), now, now, folder=workspace.project
-    )
+    project = await project_of_folder(engine, workspace.project, account)
     await engine.store.save_project(replace(project, updated_at=now))
     title = run.record.title
-    ids = [f"msg_{secrets.token_hex(10)}" for _ in range(2)]
-    asked = ProjectMessage(ids[0], project.id, "user", title, run.record.started_at, run_id=run.id)
-    files = {change.path: change.after for change in changes if change.after is not None}
-    sandbox = engine.sandboxes.of_project(project.id)
-    fragment = await make_fragment(engine, project, ids[1], title, files, sandbox=sandbox)
-    answer = ProjectMessage(
-        ids[1],
-        project.id,
-        "assistant",
-        f"Changed: {', '.join(sorted(map(str, files))) or 'nothing'}.",
-        now,
-        run_id=run.id,
-        fragment_id=fragment.id,
-    )
-    for message in (asked, answer):
-        await engine.store.add_project_message(message)
+    if turn is None:
+        turn = Turn(title, (await current_conversation(engine, project)).id)
+    answer_id, fragment_id = new_message_id(), None
+    if changes:
+        files = {change.path: change.after for change in changes if change.after is not None}
+        sandbox = engine.sandboxes.of_project(project.id)
+        fragment = await make_fragment(engine, project, answer_id, title, files, sandbox=sandbox)
+        fragment_id = fragment.id
+    await keep_turn(engine, run, turn, changes, answer_id=answer_id, fragment_id=fragment_id)
 
 
 async def update_fragment(engine: Engine, update: FragmentUpdate) -> FragmentRecord:
@@ -257,8 +258,3 @@ async def _take_over(engine: Engine, fragment: FragmentRecord, update: FragmentU
         project=fragment.project,
         account=update.account,
     )
-
-
-def _name_of(workspace: Workspace) -> str:
-    """The folder's own name."""
-    return unquote(workspace.project.rstrip("/").rpartition("/")[2]) or workspace.project

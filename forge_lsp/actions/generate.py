@@ -5,14 +5,23 @@ from dataclasses import replace
 
 from forge_lsp import events
 from forge_lsp.actions.context import Gathered, gather_for_edit, gather_for_new
+from forge_lsp.actions.conversations import (
+    Turn,
+    current_conversation,
+    keep_turn,
+    named_conversation,
+    project_of_folder,
+)
 from forge_lsp.actions.drafting import drafting
 from forge_lsp.actions.drafts import Drafts
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.metering import model_for_run
+from forge_lsp.actions.recalling import recall
 from forge_lsp.actions.repair import mend_new
 from forge_lsp.actions.request import GenerateRequest
 from forge_lsp.actions.writing import Writing
 from forge_lsp.events import RunFinished
+from forge_lsp.generation.by_hand import told_by_hand
 from forge_lsp.generation.prompts import project_context, request_text, system_prompt
 from forge_lsp.ports.model import Message, Model, ModelDone, ModelRequest
 from forge_lsp.ports.workspace import Workspace
@@ -20,11 +29,13 @@ from forge_lsp.runs import Run
 
 
 async def generate(engine: Engine, request: GenerateRequest) -> Run:
-    """Start a run that carries out the request.
+    """Start a run that carries out the request; one in an editor's workspace goes on with the
+    conversation that is the project's current one now.
 
     Raises `InvalidRequest` for a prompt that can't be taken, `TooManyRuns`, `StoreFailed`.
     """
     request.check(engine.settings.generation.max_prompt_bytes)
+    request = replace(request, conversation=await _conversation(engine, request))
 
     async def work(run: Run) -> RunFinished | None:
         return await carry_out(engine, request, run)
@@ -47,7 +58,7 @@ async def carry_out(engine: Engine, request: GenerateRequest, run: Run) -> RunFi
         done = await _write(engine, request, run, model, drafts)
     else:
         drafts, done = await _write_into(engine, request, request.workspace, run, model)
-    await _remember(engine, request, drafts)
+    await _remember(engine, run, request, drafts)
     return _ending(done, drafts)
 
 
@@ -60,8 +71,13 @@ def _first_stage(engine: Engine) -> str:
     )
 
 
-async def _write(
-    engine: Engine, request: GenerateRequest, run: Run, model: Model, drafts: Drafts
+async def _write(  # noqa: PLR0917 - Each is what one run works with.
+    engine: Engine,
+    request: GenerateRequest,
+    run: Run,
+    model: Model,
+    drafts: Drafts,
+    by_hand: str = "",
 ) -> ModelDone:
     """Ask the model and take the files out of its reply."""
     settings = engine.settings.generation
@@ -70,9 +86,11 @@ async def _write(
     else:
         gathered = await gather_for_new(request, budget_tokens=settings.context_tokens)
     drafts.show(gathered.files)
+    recent = await _recent(engine, run, model, request)
     await run.append(events.Stage("Generating..."))
-    recent = await _recent(engine, request)
-    ask = _model_request(request, gathered, recent, whole_files=model.info.writes_whole_files)
+    ask = _model_request(
+        request, gathered, recent, by_hand, whole_files=model.info.writes_whole_files
+    )
     done = await Writing(run, model, drafts, settings).write(ask)
     for name in drafts.packages:
         await run.append(events.PackageNeeded(name))
@@ -88,6 +106,8 @@ async def _write_into(
     itself.
     """
     repairs = engine.settings.repair.automatic
+    named = request.conversation
+    turn = None if request.is_accepted or named is None else Turn(request.prompt, named)
     async with drafting(
         engine,
         run,
@@ -95,9 +115,11 @@ async def _write_into(
         request.account,
         looks_first=repairs,
         is_accepted=request.is_accepted,
+        turn=turn,
     ) as work:
         request = replace(request, source=work.source)
-        done = await _write(engine, request, run, model, work.drafts)
+        by_hand = told_by_hand(work.by_hand, engine.settings.generation.by_hand_tokens)
+        done = await _write(engine, request, run, model, work.drafts, by_hand)
         await work.install_needed()
         work.is_whole = _ending(done, work.drafts) is None
         if repairs and work.is_whole and work.drafts.changes:
@@ -105,29 +127,41 @@ async def _write_into(
     return work.drafts, done
 
 
-async def _recent(engine: Engine, request: GenerateRequest) -> Sequence[Message]:
-    """The earlier turns: those that came along, else the stored conversation's last ones."""
+async def _recent(
+    engine: Engine, run: Run, model: Model, request: GenerateRequest
+) -> Sequence[Message]:
+    """The earlier turns: those that came along, else what there is of the conversation."""
     limit = engine.settings.generation.recent_messages
-    if request.recent or request.conversation is None:
+    if request.recent:
         return request.recent[-limit:] if limit else ()
-    return await engine.store.messages(request.conversation, limit=limit) if limit else ()
-
-
-async def _remember(engine: Engine, request: GenerateRequest, drafts: Drafts) -> None:
-    """Store this turn; the files themselves are not repeated in it."""
     if request.conversation is None:
-        return
-    told = drafts.prose.strip()
-    names = ", ".join(drafts.changes)
-    answer = f"{told}\n\n(Changed: {names})" if names else told
-    turns = [Message("user", request.prompt), Message("assistant", answer.strip() or "(nothing)")]
-    await engine.store.add_messages(request.conversation, turns)
+        return ()
+    return await recall(engine, run, model, request.conversation)
+
+
+async def _remember(engine: Engine, run: Run, request: GenerateRequest, drafts: Drafts) -> None:
+    """Store this turn; one about a workspace is kept by whoever keeps what came of it."""
+    if request.conversation is not None and request.workspace is None:
+        turn = Turn(request.prompt, request.conversation, drafts.prose)
+        await keep_turn(engine, run, turn, list(drafts.changes.values()))
+
+
+async def _conversation(engine: Engine, request: GenerateRequest) -> str | None:
+    """Where the turn belongs: in an editor's workspace, into its current conversation."""
+    if request.workspace is not None and not request.is_accepted:
+        folder = request.workspace.project
+        project = await project_of_folder(engine, folder, request.account)
+        return (await current_conversation(engine, project)).id
+    if request.conversation is None:
+        return None
+    return await named_conversation(engine, request.conversation, request.account)
 
 
 def _model_request(
     request: GenerateRequest,
     gathered: Gathered,
     recent: Sequence[Message],
+    by_hand: str,
     *,
     whole_files: bool,
 ) -> ModelRequest:
@@ -138,6 +172,7 @@ def _model_request(
         selection=selection.text if selection else None,
         selection_path=selection.path if selection else None,
         edit_type=gathered.edit_type,
+        by_hand=by_hand,
     )
     return ModelRequest(
         purpose="code",

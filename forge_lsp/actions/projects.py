@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from forge_lsp.actions.conversations import changed_files, current_conversation, remember
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.fragments import make_fragment
 from forge_lsp.actions.generate import carry_out
 from forge_lsp.actions.request import GenerateRequest, check_prompt, title_of
 from forge_lsp.changes.merge import merge
+from forge_lsp.changes.sets import FileChange
 from forge_lsp.clock import now_ms
 from forge_lsp.errors import Conflict, ForgeError, NotFound, StoreFailed
 from forge_lsp.events import RunFinished
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.model import Message
 from forge_lsp.ports.projects import FragmentRecord, ProjectMessage, ProjectRecord
 from forge_lsp.ports.sandbox import Sandbox
 from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 Role = Literal["user", "assistant"]
 
-RECENT = 20
-"""Messages of a project that the model is shown."""
 _LOOKED_AT = 20
 """Runs of a project, the newest first, among which one may be under way."""
 
@@ -137,6 +136,7 @@ class _Answering:
         self._newest: FragmentRecord | None = None
         self._before: Mapping[ProjectPath, bytes] = {}
         self._files = ProjectFiles(project.id)
+        self._conversation = ""
         self.message_id = _new_id("msg")
         self.is_kept = False
         """The message is in the store."""
@@ -145,10 +145,10 @@ class _Answering:
 
     async def work(self, run: Run) -> RunFinished | None:
         """Generate from the newest fragment, and keep the answer however that ends."""
-        recent = await self._keep_message(run)
+        await self._keep_message(run)
         failed = CANCELLED.message
         try:
-            last = await carry_out(self._engine, await self._request(recent), run)
+            last = await carry_out(self._engine, await self._request(), run)
             failed = last.message if last is not None else ""
         except ForgeError as error:
             failed = error.for_people()
@@ -157,7 +157,7 @@ class _Answering:
             await self._keep(run, failed)
         return last
 
-    async def _request(self, recent: Sequence[Message]) -> GenerateRequest:
+    async def _request(self) -> GenerateRequest:
         self._newest = newest = await self._engine.store.newest_fragment(self._project.id)
         if newest is not None:
             self._before = await self._engine.store.fragment_files(newest.id, newest.version)
@@ -166,19 +166,19 @@ class _Answering:
             prompt=self._text,
             source=self._files,
             is_edit=bool(self._before),
-            recent=recent,
+            conversation=self._conversation,
             workspace=self._files,
             account=self._project.account,
             project=self._project.id,
             is_accepted=True,
         )
 
-    async def _keep_message(self, run: Run) -> Sequence[Message]:
-        """Keep what is asked; gives what was said before it."""
+    async def _keep_message(self, run: Run) -> None:
+        """Keep what is asked, in the project's one conversation."""
         try:
             project = replace(self._project, updated_at=self._asked_at)
             await self._engine.store.save_project(project)
-            recent = await _recent(self._engine, project.id)
+            self._conversation = (await current_conversation(self._engine, project)).id
             await self._add(
                 "user",
                 self._text,
@@ -190,7 +190,6 @@ class _Answering:
             self.is_kept = True
         finally:
             self.is_settled.set()
-        return recent
 
     async def _keep(self, run: Run, failed: str) -> None:
         """Keep the answer: with a fragment where files came of it."""
@@ -205,14 +204,18 @@ class _Answering:
             fragment_id = fragment.id
             await self._take_in(fragment, sandbox)
         changed = sorted(path for path in files if files[path] != before.get(path))
+        told = failed or f"Changed: {', '.join(changed) or 'nothing'}."
+        changes = [FileChange(path, before.get(path), files[path]) for path in changed]
         await self._add(
             "assistant",
-            failed or f"Changed: {', '.join(changed) or 'nothing'}.",
+            told,
             run,
             id=message_id,
             type="ERROR" if failed else "RESULT",
             fragment_id=fragment_id,
+            changed=changed_files(changes),
         )
+        await remember(self._engine, self._conversation, self._text, told)
 
     async def _take_in(self, fragment: FragmentRecord, sandbox: Sandbox | None) -> None:
         """Bring what was edited in the fragment before while this one was written into it, too.
@@ -247,7 +250,12 @@ class _Answering:
     async def _add(self, role: Role, text: str, run: Run, **fields: Any) -> None:
         told: dict[str, Any] = {"created_at": max(now_ms(), self._asked_at + 1), **fields}
         message = ProjectMessage(
-            project=self._project.id, role=role, text=text, run_id=run.id, **told
+            project=self._project.id,
+            role=role,
+            text=text,
+            run_id=run.id,
+            conversation=self._conversation,
+            **told,
         )
         await self._engine.store.add_project_message(message)
 
@@ -260,11 +268,6 @@ def _merged(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> byt
         return ours
     merged = merge(base, ours, theirs)
     return ours if merged is None else merged
-
-
-async def _recent(engine: Engine, project_id: str) -> Sequence[Message]:
-    told = await engine.store.project_messages(project_id, limit=RECENT)
-    return [Message(each.role, each.text) for each in reversed(told)]
 
 
 async def _check_idle(engine: Engine, project: ProjectRecord) -> None:

@@ -9,6 +9,7 @@ from forge_lsp.actions.looking import look_at
 from forge_lsp.actions.screenshots import keep_screenshot
 from forge_lsp.actions.writing import Writing
 from forge_lsp.errors import ForgeError
+from forge_lsp.generation.by_hand import told_by_hand
 from forge_lsp.generation.context import ContextFile, fit
 from forge_lsp.generation.problems import fix_prompt, new_errors
 from forge_lsp.generation.prompts import project_context, system_prompt
@@ -93,13 +94,16 @@ class Repair:
     ) -> ModelRequest:
         paths = sorted({*await self._work.source.files(), *self._work.drafts.changes})
         has_template = any(path.startswith("vite.config.") for path in paths)
+        budget_tokens = self._settings.generation.by_hand_tokens
+        by_hand = told_by_hand(self._work.by_hand, budget_tokens)
+        asked = "\n\n".join(filter(None, [fix_prompt(problems, contents), by_hand]))
         return ModelRequest(
             purpose="code",
             system=system_prompt(
                 whole_files=self._model.info.writes_whole_files, has_template=has_template
             ),
             context=project_context(files, paths),
-            messages=[Message("user", fix_prompt(problems, contents))],
+            messages=[Message("user", asked)],
         )
 
 

@@ -32,7 +32,8 @@ class GenerateRequest:
     recent: Sequence[Message] = ()
     """Earlier turns that came with the request."""
     conversation: str | None = None
-    """A stored conversation that this turn continues and is stored in."""
+    """A stored conversation that this turn continues and is stored in; in an editor's workspace,
+    the project's current one in its place."""
     workspace: Workspace | None = None
     """Where the changes are to go after review, by way of the workspace's sandbox; None: the
     changes are only told."""

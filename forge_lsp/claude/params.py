@@ -49,6 +49,7 @@ def model_for(request: ModelRequest, settings: ModelSettings) -> str:
         "review": settings.review,
         "augment": settings.augment,
         "skill": settings.skill,
+        "summarise": settings.summarise or settings.select,
     }
     return named[request.purpose] or settings.code
 
@@ -65,8 +66,8 @@ def _output_config(request: ModelRequest, settings: ModelSettings) -> OutputConf
     if request.schema is not None and settings.structured_output:
         schema: Mapping[str, Any] = request.schema
         config["format"] = {"type": "json_schema", "schema": dict(schema)}
-    if settings.effort and request.purpose != "select":
-        # The small model that selects files is asked for speed, and may not know of effort.
+    if settings.effort and request.purpose not in ("select", "summarise"):
+        # The small model is asked for speed, and may not know of effort.
         config["effort"] = settings.effort
     return config
 

@@ -142,8 +142,10 @@ def request_text(
     selection: str | None,
     selection_path: str | None,
     edit_type: EditType | None,
+    by_hand: str = "",
 ) -> str:
-    """The user's turn: the request, the part of a file that it is about, and a hint."""
+    """The user's turn: the request, the part of a file that it is about, what was changed by
+    hand (`by_hand.told_by_hand`), and a hint."""
     parts = [prompt.strip()]
     if selection is not None:
         place = f" in {selection_path}" if selection_path and is_allowed(selection_path) else ""
@@ -151,6 +153,8 @@ def request_text(
             f"The request is about this part{place}, which is selected in the editor:\n"
             f"{fenced(selection)}"
         )
+    if by_hand:
+        parts.append(by_hand)
     if edit_type:
         parts.append(_EDIT_HINTS[edit_type])
     return "\n\n".join(parts)

@@ -129,6 +129,13 @@ class FragmentUpdate(_Arguments, frozen=True):
     text_document: Document | None = None
 
 
+class Conversation(_Arguments, frozen=True):
+    """forge.conversation.*: the one named, else the current one; a new one has no name yet."""
+
+    conversation_id: str | None = None
+    text_document: Document | None = None
+
+
 class RunNamed(_Arguments, frozen=True):
     """forge.cancel."""
 

@@ -69,7 +69,6 @@ async def _start(  # noqa: PLR0917 - Each is what one of the two commands was gi
         prompt=prompt,
         workspace=workspace,
         augmenters=[await _augmenter(engine, workspace, alias) for alias in aliases],
-        conversation=workspace.project,
         resumes=resumes,
         may_go_on=session.client.may_go_on,
     )

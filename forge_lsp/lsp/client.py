@@ -51,6 +51,12 @@ class Client:
         return bool(window and window.show_document and window.show_document.support)
 
     @property
+    def asks_questions(self) -> bool:
+        """It shows a message with choices to the person, as far as it says."""
+        window = self.capabilities.window
+        return bool(window and window.show_message)
+
+    @property
     def has_configuration(self) -> bool:
         """It can be asked for its settings."""
         workspace = self.capabilities.workspace

@@ -12,6 +12,7 @@ from forge_lsp.errors import ForgeError, InvalidRequest
 from forge_lsp.lsp import (
     arguments,
     build_commands,
+    conversation_commands,
     fix_commands,
     fragment_commands,
     generation_commands,
@@ -40,6 +41,7 @@ class Command:
 
 _PROMPT = '{"prompt": "add a reset button"}'
 _REVIEW = '{"path": "src/App.tsx", "hunk": 0}, or none at all'
+_CONVERSATION = '{"conversationId": "conv_…"}, or none at all'
 _SANDBOX = '{"sandboxId": "sb_…"}, or none at all'
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
@@ -81,6 +83,13 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             fragment_commands.update,
             arguments.FragmentUpdate,
             '{"fragmentId": "frag_…", "files": {"src/App.tsx": "…"}}',
+        ),
+        "forge.conversation.new": Command(conversation_commands.new, arguments.Conversation, "{}"),
+        "forge.conversation.switch": Command(
+            conversation_commands.switch, arguments.Conversation, _CONVERSATION
+        ),
+        "forge.conversation.show": Command(
+            conversation_commands.show, arguments.Conversation, _CONVERSATION
         ),
         "forge.review.accept": Command(review_commands.accept, arguments.Review, _REVIEW),
         "forge.review.reject": Command(review_commands.reject, arguments.Review, _REVIEW),

@@ -77,7 +77,6 @@ async def _write(
         is_edit=is_edit,
         first=_first(workspace, given),
         selection=selected(workspace, given.text_document, given.range),
-        conversation=workspace.project,
         workspace=workspace,
         project=workspace.project,
         may_go_on=session.client.may_go_on,

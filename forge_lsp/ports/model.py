@@ -13,7 +13,7 @@ class Message:
     text: str
 
 
-Purpose = Literal["code", "select", "plan", "review", "augment", "skill"]
+Purpose = Literal["code", "select", "plan", "review", "augment", "skill", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class ModelRequest:
     """One request to the model, ordered from what changes least to what changes most."""
 
     purpose: Purpose
-    """Which of the configured models answers: `select` is the small, quick one."""
+    """Which of the configured models answers: `select` and `summarise` are for the small, quick
+    one."""
     system: str
     context: str
     """What the model should know of the project; cached together with `system`."""

@@ -1,6 +1,6 @@
 """Projects, their messages, and the fragments that came of them, as they are kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -25,8 +25,17 @@ class ProjectRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A file that an answer changed, with the lines that it added and took away."""
+
+    path: str
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectMessage:
-    """A turn of the project's conversation, as people see it."""
+    """A message of one of the project's conversations, as people see it."""
 
     id: str
     project: str
@@ -39,6 +48,10 @@ class ProjectMessage:
     """Of the run that answers, or answered, it."""
     fragment_id: str | None = None
     """Of what came of it."""
+    conversation: str | None = None
+    """None for one that was kept before there were conversations."""
+    changed: tuple[ChangedFile, ...] = ()
+    """What an answer changed, against the files as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +161,11 @@ class ProjectStore(Protocol):
         self, fragment_id: str, sandbox_id: str | None, sandbox_url: str | None
     ) -> None:
         """The fragment is shown there now; makes no version."""
+        ...
+
+    async def left_files(
+        self, project: str, kinds: Collection[str]
+    ) -> Mapping[ProjectPath, bytes | None]:
+        """What runs of these kinds left in the project's workspace: each file as it stood there
+        when the last change of it was accepted; None for one that was deleted."""
         ...

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from forge_lsp.changes.sets import ChangeSet
 from forge_lsp.events import Outcome, Recorded
 from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.conversations import ConversationStore
 from forge_lsp.ports.model import Message
 from forge_lsp.ports.projects import ProjectStore
 
@@ -154,7 +155,7 @@ class Watch(Protocol):
         ...
 
 
-class Store(ProjectStore, Protocol):
+class Store(ProjectStore, ConversationStore, Protocol):
     """What outlives the process. Every method raises `StoreFailed` when the database won't."""
 
     @property

@@ -1,6 +1,6 @@
 """The port `ProjectStore` over SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.projects import (
@@ -10,11 +10,11 @@ from forge_lsp.ports.projects import (
     ProjectMessage,
     ProjectRecord,
 )
-from forge_lsp.store import projects
-from forge_lsp.store.database import Database
+from forge_lsp.store import left_files, projects
+from forge_lsp.store.conversation_store import SqlConversations
 
 
-class SqlProjects(Database):
+class SqlProjects(SqlConversations):
     """Projects, messages and fragments; a part of `SqlStore`."""
 
     async def save_project(self, project: ProjectRecord) -> None:
@@ -91,3 +91,9 @@ class SqlProjects(Database):
     ) -> None:
         """The fragment is shown there now."""
         await self._write(projects.tell_sandbox, fragment_id, sandbox_id, sandbox_url)
+
+    async def left_files(
+        self, project: str, kinds: Collection[str]
+    ) -> Mapping[ProjectPath, bytes | None]:
+        """What runs of these kinds left in the project's workspace; see the port."""
+        return await self._read(left_files.left_files, project, kinds)

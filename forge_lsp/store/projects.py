@@ -22,6 +22,7 @@ from forge_lsp.errors import NotFound, VersionConflict
 from forge_lsp.events import DesignSpec
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.projects import (
+    ChangedFile,
     FragmentRecord,
     FragmentVersion,
     Page,
@@ -61,7 +62,9 @@ def newest_projects(
 
 def add_message(connection: Connection, message: ProjectMessage) -> None:
     """Write a message, which is never changed."""
-    connection.execute(insert(schema.project_messages), asdict(message))
+    row = asdict(message)
+    row["changed"] = msgspec.json.encode(message.changed).decode() if message.changed else None
+    connection.execute(insert(schema.project_messages), row)
 
 
 def newest_messages(
@@ -71,7 +74,20 @@ def newest_messages(
     rows = _newest(
         connection, schema.project_messages, _messages.project, project_id, limit, before
     )
-    return [ProjectMessage(**row) for row in rows]
+    return [_message(row) for row in rows]
+
+
+def conversation_messages(
+    connection: Connection, conversation_id: str, limit: int | None
+) -> Sequence[ProjectMessage]:
+    """The last messages of the conversation, the oldest of them first; None: all."""
+    query = (
+        select(schema.project_messages)
+        .where(_messages.conversation == conversation_id)
+        .order_by(_messages.created_at.desc(), _messages.id.desc())
+        .limit(limit)
+    )
+    return [_message(row) for row in reversed(connection.execute(query).mappings().all())]
 
 
 def add_fragment(
@@ -217,6 +233,13 @@ def _newest(  # noqa: PLR0917 - What is listed, of whom, and which page of it.
         query = query.where(is_older)
     query = query.order_by(columns.created_at.desc(), columns.id.desc()).limit(limit)
     return connection.execute(query).mappings().all()
+
+
+def _message(row: RowMapping) -> ProjectMessage:
+    encoded = row["changed"]
+    changed = msgspec.json.decode(encoded, type=tuple[ChangedFile, ...]) if encoded else ()
+    fields: dict[str, Any] = {**row, "changed": changed}
+    return ProjectMessage(**fields)
 
 
 def _fragment(row: RowMapping) -> FragmentRecord:

@@ -114,7 +114,8 @@ messages = Table(
     Column("text", Text, nullable=False),
     Index("messages_by_conversation", "conversation", "id"),
 )
-"""Conversations; within one, `id` rises in the order of its messages."""
+"""What the model is shown of conversations: of those of projects, of apps, and of those that are
+only named over HTTP. Within one, `id` rises in the order of its messages."""
 
 accounts = Table(
     "accounts",
@@ -223,9 +224,29 @@ project_messages = Table(
     Column("image_url", Text),
     Column("run_id", String),
     Column("fragment_id", String),
+    Column("conversation", String),
+    Column("changed", Text),
     Index("project_messages_by_time", "project", "created_at"),
+    Index("project_messages_by_conversation", "conversation", "created_at"),
 )
-"""Its columns are the fields of `ports.projects.ProjectMessage`."""
+"""Its columns are the fields of `ports.projects.ProjectMessage`; `changed` is a JSON list, NULL
+where nothing was."""
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("account", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("summarised_upto", BigInteger, nullable=False),
+    Index("conversations_by_project", "project", "opened_at"),
+)
+"""Its columns are the fields of `ports.conversations.ConversationRecord`. What the model is shown
+of one stands in `messages` under its id, what people are shown in `project_messages`."""
 
 fragments = Table(
     "fragments",

@@ -69,6 +69,9 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
             "forge.apply",
             "forge.fragments",
             "forge.fragment.update",
+            "forge.conversation.new",
+            "forge.conversation.switch",
+            "forge.conversation.show",
             "forge.review.accept",
             "forge.review.reject",
             "forge.review.diff",
@@ -88,7 +91,7 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
         ],
         "workDoneProgress": True,
     }
-    assert len(COMMANDS) == 26
+    assert len(COMMANDS) == 29
     assert capabilities["codeActionProvider"]["codeActionKinds"] == [
         "refactor.rewrite.forge",
         "refactor.rewrite.forge.review",

@@ -12,12 +12,14 @@ from forge_lsp.actions.build.resuming import Earlier, earlier
 from forge_lsp.actions.build.reviewing import review
 from forge_lsp.actions.choosing import Chosen
 from forge_lsp.actions.context import gather_for_new
+from forge_lsp.actions.conversations import Turn, current_conversation, project_of_folder
 from forge_lsp.actions.drafting import Drafting, drafting
 from forge_lsp.actions.engine import OWNER, Engine
 from forge_lsp.actions.metering import MayGoOn, model_for_run
 from forge_lsp.actions.repair import Repair, mend_new
 from forge_lsp.actions.request import GenerateRequest, check_prompt, title_of
 from forge_lsp.events import Asked, Planned, RunFinished
+from forge_lsp.generation.by_hand import told_by_hand
 from forge_lsp.generation.plans import plan_context
 from forge_lsp.generation.prompts import project_context, system_prompt
 from forge_lsp.generation.skills import Skill
@@ -45,6 +47,8 @@ class BuildRequest:
     app: AppRecord | None = None
     """Of a build over HTTP, which needs no review; its files are the workspace."""
     conversation: str | None = None
+    """Where a build over HTTP is kept as a turn; one in an editor's workspace is kept in the
+    project's current one."""
     model: str | None = None
     """Asked for all but the choice of files; None: whom the settings name."""
     resumes: str = ""
@@ -61,9 +65,13 @@ async def build(engine: Engine, request: BuildRequest) -> Run:
     """
     check_prompt(request.prompt, engine.settings.generation.max_prompt_bytes)
     before = await earlier(engine, request.resumes) if request.resumes else Earlier()
+    turn = None
+    if request.app is None:
+        project = await project_of_folder(engine, request.workspace.project, request.account)
+        turn = Turn(request.prompt, (await current_conversation(engine, project)).id)
 
     async def work(run: Run) -> RunFinished | None:
-        return await _Build(engine, request, run, before).carry_out()
+        return await _Build(engine, request, run, before, turn).carry_out()
 
     return await engine.runs.start(
         work,
@@ -83,7 +91,15 @@ async def build(engine: Engine, request: BuildRequest) -> Run:
 class _Build:
     """One build under way."""
 
-    def __init__(self, engine: Engine, request: BuildRequest, run: Run, before: Earlier) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        request: BuildRequest,
+        run: Run,
+        before: Earlier,
+        turn: Turn | None,
+    ) -> None:
+        self._turn = turn
         self._engine = engine
         self._request = request
         self._run = run
@@ -105,6 +121,7 @@ class _Build:
             request.account,
             looks_first=True,
             is_accepted=request.app is not None,
+            turn=self._turn,
         ) as work:
             ending = await self._build(model, work)
             sandbox = await work.applier.drained()
@@ -145,6 +162,8 @@ class _Build:
         gathered = await gather_for_new(looked_at, budget_tokens=budget)
         work.drafts.show(gathered.files)
         project = project_context(gathered.files, gathered.all_paths)
+        if told := told_by_hand(work.by_hand, self._settings.generation.by_hand_tokens):
+            project = f"{project}\n\n{told}"
         planned = self._before.planned
         if planned is None:
             most = self._settings.build.max_files
@@ -152,6 +171,8 @@ class _Build:
                 self._run, model, self._request.prompt, project, most_files=most
             )
         await self._run.append(planned)
+        if self._turn is not None:
+            self._turn.answer = planned.summary
         for name in planned.packages:
             work.drafts.packages[name] = None
             await self._run.append(events.PackageNeeded(name))
@@ -192,8 +213,8 @@ class _Build:
         return RunFinished("completed", app_id=app.id if app else "", preview_url=url)
 
     async def _remember(self, work: Drafting) -> None:
-        """Store this turn of the conversation; the files are not repeated in it."""
-        if self._request.conversation is None:
+        """Store this turn of an app's chat; the files are not repeated in it."""
+        if self._request.conversation is None or self._request.app is None:
             return
         names = ", ".join(work.drafts.changes) or "nothing"
         turns = [

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from forge_lsp.events import EditType
+from forge_lsp.generation.by_hand import BEGINNING
 from forge_lsp.generation.problems import fix_prompt
 from forge_lsp.generation.prompts import request_text
 from forge_lsp.generation.reviews import review_prompt
+from forge_lsp.generation.summaries import ASKING, SUMMARY_SYSTEM
 
 _FENCED = re.compile(r"^(~{4,}) ?([^\n]*)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
 _LISTED = re.compile(
@@ -27,6 +29,7 @@ _REVIEWING = review_prompt((), has_picture=False)
 _PLANNING = "Plan the app that the developer asks for:"
 _PLANNED_FILE = re.compile(r"Write the file (\S.*?) of the plan, whole: ")
 _ABOUT_SELECTION = "\n\nThe request is about this part"
+_BY_HAND = f"\n\n{BEGINNING}"
 _HINTS = [
     request_text("", selection=None, selection_path=None, edit_type=kind)
     for kind in get_args(EditType)
@@ -58,6 +61,8 @@ class Asked:
     """The one file of a plan that is to be written."""
     is_reviewing: bool = False
     """An app that was built is to be read as a whole."""
+    summarising: str | None = None
+    """The turn that asks for a summary of a conversation."""
 
     def names(self, words: Sequence[str]) -> bool:
         """Whether the prompt holds any of `words`."""
@@ -104,6 +109,7 @@ def parse(body: bytes) -> Asked:
         is_planning=is_planning,
         planned_file=planned[1] if planned else None,
         is_reviewing=is_reviewing,
+        summarising=last if last.endswith(ASKING) and rules == SUMMARY_SYSTEM else None,
     )
 
 
@@ -112,7 +118,7 @@ def _prompt(said: Sequence[str]) -> str:
     asking = (
         text for text in reversed(said) if not _MENDING.match(text) and _CONTINUING not in text
     )
-    prompt = next(asking, "").partition(_ABOUT_SELECTION)[0]
+    prompt = next(asking, "").partition(_ABOUT_SELECTION)[0].partition(_BY_HAND)[0]
     for hint in _HINTS:
         prompt = prompt.removesuffix(hint)
     return prompt

@@ -10,9 +10,10 @@ import httpx2
 
 from forge_lsp.claude import wire
 from forge_lsp.claude.demo.answer import answer
-from forge_lsp.claude.demo.asked import parse
+from forge_lsp.claude.demo.asked import Asked, parse
 from forge_lsp.claude.demo.building import plan
 from forge_lsp.claude.demo.selection import selection
+from forge_lsp.claude.demo.summarising import summary
 
 BYTES_A_TOKEN = 4
 """Roughly; only for the counts that a reply reports."""
@@ -29,10 +30,7 @@ class DemoTransport(httpx2.AsyncBaseTransport):
         """Answer `messages.create(stream=True)`, the one thing that ClaudeModel asks."""
         body = await request.aread()
         asked = parse(body)
-        if asked.is_selecting:
-            text = selection(asked)
-        else:
-            text = plan(asked) if asked.is_planning else answer(asked)
+        text = _reply(asked)
         chance = random.Random(hashlib.sha256(body).digest())  # noqa: S311 - Not for secrets.
         tokens = wire.Tokens(len(body) // BYTES_A_TOKEN, len(text) // BYTES_A_TOKEN)
         frames = wire.text_reply(
@@ -40,6 +38,14 @@ class DemoTransport(httpx2.AsyncBaseTransport):
         )
         stream = _Paced(_paced(list(frames), self._pace_s, chance))
         return httpx2.Response(200, headers=wire.STREAM_HEADERS, stream=stream)
+
+
+def _reply(asked: Asked) -> str:
+    if asked.summarising is not None:
+        return summary(asked.summarising)
+    if asked.is_selecting:
+        return selection(asked)
+    return plan(asked) if asked.is_planning else answer(asked)
 
 
 def uneven(text: str, chance: random.Random) -> list[str]:
