@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from forge_lsp.actions.following import Following
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.review import Reviews
 from forge_lsp.actions.sandboxes import Sandboxes
@@ -32,13 +33,17 @@ class Engine:
 
     workspaces: dict[str, Workspace] = field(default_factory=dict[str, Workspace])
     """Those that are open in an editor of this process, by their project."""
+    following: Following = field(default_factory=Following)
+    """The projects whose fragments are brought here when others edit them."""
 
     async def close(self) -> None:
-        """End the runs, then the sandboxes, then close what they wrote to."""
+        """Follow nobody, end the runs, then the sandboxes, then close what they wrote to."""
+        await self.following.close()
         if self.upkeep is not None:
             await self.upkeep.close()
         await self.runs.close()
         await self.sandboxes.close()
+        await self.following.disown()
         if self.model.opened is not None:
             await self.model.opened.close()
         await self.store.close()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -46,6 +46,11 @@ class Sandboxes:
         self._making: dict[str, asyncio.Lock] = {}
         self._asked: set[str] = set()
         """The projects for which it is known whether an earlier process has left a sandbox."""
+        self._listeners: list[Callable[[str], None]] = []
+
+    def on_made(self, listener: Callable[[str], None]) -> None:
+        """Have `listener(project)` called whenever a project has got another sandbox."""
+        self._listeners.append(listener)
 
     async def create(
         self, account: str, project: str, on_stage: StageSink, contents: Files | None = None
@@ -53,8 +58,13 @@ class Sandboxes:
         """Make a new one, which is the active one from then on; never ends another."""
         provider = await self.provider.get()
         sandbox = await provider.create(on_stage, contents, project)
-        self._known[sandbox.id] = _Known(sandbox, account, project, time.monotonic())
+        self._keep(sandbox, account, project)
         return sandbox
+
+    def known(self, sandbox_id: str) -> Sandbox | None:
+        """The sandbox of this id, of whichever account, if it was made here; it may be dead."""
+        known = self._known.get(sandbox_id)
+        return known.sandbox if known else None
 
     def find(self, account: str, sandbox_id: str | None, project: str | None = None) -> Sandbox:
         """The sandbox named, else the active one: the last that was created or used.
@@ -171,7 +181,7 @@ class Sandboxes:
                 return None
             on_stage("Taking up the sandbox of an earlier session...")
             if await match(sandbox, await provider.template(), contents, on_stage):
-                self._known[sandbox.id] = _Known(sandbox, account, project, time.monotonic())
+                self._keep(sandbox, account, project)
                 return sandbox
             on_stage("The project runs otherwise than it did then; making a new sandbox...")
         except ForgeError as error:
@@ -179,6 +189,11 @@ class Sandboxes:
         if sandbox is not None:
             await _end(sandbox)
         return None
+
+    def _keep(self, sandbox: Sandbox, account: str, project: str) -> None:
+        self._known[sandbox.id] = _Known(sandbox, account, project, time.monotonic())
+        for listener in self._listeners:
+            listener(project)
 
     def _newest(self, account: str | None, project: str | None) -> _Known | None:
         mine = [

@@ -1,6 +1,6 @@
 """Bringing two changes of one text together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from forge_lsp.changes.lines import lines_of, matching_blocks
 
@@ -12,23 +12,43 @@ def merge(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
     """
     if base in (ours, theirs) or ours == theirs:
         return theirs if base == ours else ours
+    lines: list[bytes] = []
+    for common, _ in _regions(base, ours, theirs):
+        if common is None:
+            return None
+        lines += common
+    return b"".join(lines)
+
+
+def lean(base: bytes, ours: bytes, theirs: bytes) -> bytes:
+    """The same, with what `theirs` says where both changed the same lines."""
+    if base in (ours, theirs) or ours == theirs:
+        return theirs if base == ours else ours
+    lines: list[bytes] = []
+    for common, leaning in _regions(base, ours, theirs):
+        lines += leaning if common is None else common
+    return b"".join(lines)
+
+
+def _regions(
+    base: bytes, ours: bytes, theirs: bytes
+) -> Iterator[tuple[Sequence[bytes] | None, Sequence[bytes]]]:
+    """Piece by piece what both come to, None where they collide, and what `theirs` says there."""
     # Few sessions ever merge, and every start of the server would pay for the import.
     from merge3 import Merge3
 
     ours_lines, theirs_lines, base_lines = lines_of(ours), lines_of(theirs), lines_of(base)
-    lines: list[bytes] = []
     merged = Merge3(base_lines, ours_lines, theirs_lines, sequence_matcher=_BoundedMatcher)
     for region in merged.merge_regions():
         match region:
             case ("unchanged", start, end):
-                lines += base_lines[start:end]
+                yield base_lines[start:end], ()
             case ("same" | "a", start, end):
-                lines += ours_lines[start:end]
+                yield ours_lines[start:end], ()
             case ("b", start, end):
-                lines += theirs_lines[start:end]
-            case _:
-                return None
-    return b"".join(lines)
+                yield theirs_lines[start:end], ()
+            case (_, _, _, _, _, start, end):
+                yield None, theirs_lines[start:end]
 
 
 class _BoundedMatcher:

@@ -5,12 +5,8 @@ from collections.abc import Collection
 from aiohttp import hdrs, web
 
 from forge_lsp.actions.engine import Engine
-from forge_lsp.actions.fragments import (
-    FragmentUpdate,
-    fragment_of,
-    restore_fragment,
-    update_fragment,
-)
+from forge_lsp.actions.fragment_edits import FragmentUpdate, restore_fragment, update_fragment
+from forge_lsp.actions.fragments import fragment_of
 from forge_lsp.errors import InvalidRequest, VersionConflict
 from forge_lsp.events import DesignSpec
 from forge_lsp.http.bodies import InvalidField, read_body

@@ -121,6 +121,7 @@ class Connection:
         self._on(types.SHUTDOWN, self._shut_down)
         self._on(types.WORKSPACE_DID_CHANGE_CONFIGURATION, self._configuration_changed)
         self._on(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, self._watched)
+        self._on(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, self._folders_changed)
         self._on(types.TEXT_DOCUMENT_DID_OPEN, self._touched)
         self._on(types.TEXT_DOCUMENT_DID_CHANGE, self._touched)
         self._on(types.TEXT_DOCUMENT_DID_CLOSE, self._closed)
@@ -157,16 +158,22 @@ class Connection:
     def _watched(self, params: types.DidChangeWatchedFilesParams) -> None:
         self._saves.changed_outside(params.changes)
 
+    def _folders_changed(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
+        removed = [folder.uri for folder in params.event.removed]
+        self.session.tasks.start(self.session.outside.leave(removed), "leave folders")
+
     def _touched(
         self, params: types.DidOpenTextDocumentParams | types.DidChangeTextDocumentParams
     ) -> None:
         self.session.active_uri = params.text_document.uri
         self.session.changes.tell()
+        self._saves.told(params.text_document.uri)
 
     def _closed(self, params: types.DidCloseTextDocumentParams) -> None:
         if self.session.active_uri == params.text_document.uri:
             self.session.active_uri = None
         self.session.changes.tell()
+        self._saves.told(params.text_document.uri)
 
     def _saved(self, params: types.DidSaveTextDocumentParams) -> None:
         self._saves.saved(params.text_document.uri)

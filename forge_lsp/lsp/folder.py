@@ -3,7 +3,7 @@
 import asyncio
 import codecs
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,6 +51,20 @@ class OpenFolder:
         on_disk = await asyncio.to_thread(read_file, self.root, path)
         return on_disk if document is None else _bytes_of(document, on_disk)
 
+    async def read_saved(self, paths: Sequence[ProjectPath]) -> Mapping[ProjectPath, bytes | None]:
+        """Many files, in the time of a few: the documents' text as bytes where they are open, else
+        what is on disk. A file in another encoding than UTF-8 comes as it is on disk."""
+        on_disk = await asyncio.to_thread(_read_all, self.root, paths)
+        return {path: self._as_saved(path, content) for path, content in on_disk.items()}
+
+    async def is_as_on_disk(self, path: ProjectPath) -> bool:
+        """Whether the open document is what would be loaded from the disk."""
+        document = self.document(path)
+        on_disk = await asyncio.to_thread(read_file, self.root, path)
+        if document is None or on_disk is None:
+            return document is None
+        return not _is_utf8(on_disk) or _bytes_of(document, on_disk) == on_disk
+
     def why_not_writable(self, path: ProjectPath) -> str:
         """Looks at the .gitignore files as they were when the files were listed last."""
         if self._listing.rules.hide(path):
@@ -68,6 +82,12 @@ class OpenFolder:
     def document(self, path: ProjectPath) -> TextDocument | None:
         """The document if it is open."""
         return self.documents.document(self.uri_of(path))
+
+    def _as_saved(self, path: ProjectPath, on_disk: bytes | None) -> bytes | None:
+        document = self.document(path)
+        if document is None or (on_disk is not None and not _is_utf8(on_disk)):
+            return on_disk
+        return _bytes_of(document, on_disk)
 
     def uri_of(self, path: ProjectPath) -> str:
         """The file's URI under the folder as the editor spells it."""
@@ -100,6 +120,18 @@ def open_folder(uri: str) -> Path:
     if not os.access(real, os.W_OK | os.X_OK):
         raise WorkspaceRefused(f"The folder {root} can't be written.")
     return root
+
+
+def _read_all(root: Path, paths: Sequence[ProjectPath]) -> Mapping[ProjectPath, bytes | None]:
+    return {path: read_file(root, path) for path in paths}
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _bytes_of(document: TextDocument, on_disk: bytes | None) -> bytes:

@@ -35,7 +35,7 @@ async def update(
 ) -> dict[str, Any]:
     """Write files of a fragment: into its sandbox, the fragment, and the workspace."""
     del token
-    from forge_lsp.actions.fragments import FragmentUpdate, update_fragment
+    from forge_lsp.actions.fragment_edits import FragmentUpdate, update_fragment
 
     if not given.fragment_id or not given.files:
         raise InvalidRequest(

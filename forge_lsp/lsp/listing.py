@@ -54,6 +54,10 @@ class Listing:
     """A folder as it was looked at last."""
 
     paths: Sequence[ProjectPath] = ()
+    folders: Sequence[str] = ()
+    """Those that aren't hidden, without the folder itself."""
+    is_whole: bool = True
+    """It holds no more files than are listed."""
     rules: IgnoreRules = field(default_factory=IgnoreRules)
 
 
@@ -63,6 +67,7 @@ def list_folder(root: Path) -> Listing:
     specs: dict[str, GitIgnoreSpec] = {}
     rules = IgnoreRules(specs)
     found: list[ProjectPath] = []
+    folders: list[str] = []
     waiting = [""]
     while waiting and len(found) < MAX_FILES:
         folder = waiting.pop()
@@ -76,9 +81,11 @@ def list_folder(root: Path) -> Listing:
                 continue
             if is_folder:
                 waiting.append(path)
+                folders.append(path)
             elif _is_file_inside(entry, root, path):
                 found.append(ProjectPath.parse(path))
-    return Listing(sorted(found[:MAX_FILES]), rules)
+    is_whole = not waiting and len(found) <= MAX_FILES
+    return Listing(sorted(found[:MAX_FILES]), folders, is_whole, rules)
 
 
 def _spec_of(root: Path, folder: str) -> "GitIgnoreSpec | None":

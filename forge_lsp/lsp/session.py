@@ -16,8 +16,10 @@ from forge_lsp.lsp.arguments import Document
 from forge_lsp.lsp.client import Client
 from forge_lsp.lsp.configuration import Configuration
 from forge_lsp.lsp.documents import Changes, ExactWorkspace
+from forge_lsp.lsp.edits_elsewhere import EditsElsewhere
 from forge_lsp.lsp.folder import open_folder
 from forge_lsp.lsp.insights import Insights
+from forge_lsp.lsp.outside import Outside
 from forge_lsp.lsp.previews import Previews
 from forge_lsp.lsp.tasks import Tasks
 from forge_lsp.lsp.watching import Watcher
@@ -61,6 +63,8 @@ class Session:
         """The document that the person did something in last."""
         self.tasks = Tasks()
         self.insights = Insights(client, self.changes, self.tasks)
+        self.outside = Outside(client)
+        self.elsewhere = EditsElsewhere(self)
         self._get_documents = get_documents
         self._open_engine = open_engine
         self._workspaces: dict[str, EditorWorkspace] = {}
@@ -82,6 +86,7 @@ class Session:
         engine = await self.late.get()
         if workspace is not None:
             engine.workspaces[workspace.project] = workspace
+            engine.following.follow(engine, workspace.project)
             await engine.reviews.load(workspace.project)
         return engine
 
@@ -135,6 +140,7 @@ class Session:
 
     async def close(self) -> None:
         """End what this connection has under way."""
+        await self.outside.close()
         await self.previews.close()
         engine = self.late.opened
         if engine is not None:
@@ -158,18 +164,20 @@ class Session:
             self.client.show(note, types.MessageType.Warning)
         engine = await self._open_engine(settings, places)
         engine.reviews.on_change(self._review_changed)
+        engine.following.audience.append(self.elsewhere)
         return engine
 
     def _run_said(self, engine: "Engine", run: "Run", event: events.Event) -> None:
         """Keep to the sandbox that a run made, and to what it left there."""
-        workspace = self._workspace_of(run.record.project)
+        workspace = self.workspace_of(run.record.project)
         preview = self.previews.follow(engine, workspace) if workspace else None
         if preview is not None and isinstance(event, events.RunFinished):
             preview.run_ended(run)
         if isinstance(event, events.RunFinished) and event.preview_url:
             self.tasks.start(self.client.open_preview(event.preview_url), "open preview")
 
-    def _workspace_of(self, project: str) -> EditorWorkspace | None:
+    def workspace_of(self, project: str) -> EditorWorkspace | None:
+        """The open folder of that project if it was worked in already; from memory."""
         return next((each for each in self._workspaces.values() if each.project == project), None)
 
     def _review_changed(self, project: str) -> None:

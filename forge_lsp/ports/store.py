@@ -9,6 +9,7 @@ from forge_lsp.changes.sets import ChangeSet
 from forge_lsp.events import Outcome, Recorded
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.conversations import ConversationStore
+from forge_lsp.ports.following import FollowedStore
 from forge_lsp.ports.model import Message
 from forge_lsp.ports.projects import ProjectStore
 
@@ -154,8 +155,12 @@ class Watch(Protocol):
         """Wait until there may be something new since the last call, or for so long."""
         ...
 
+    def tell(self) -> None:
+        """There is something new; from any thread."""
+        ...
 
-class Store(ProjectStore, ConversationStore, Protocol):
+
+class Store(ProjectStore, ConversationStore, FollowedStore, Protocol):
     """What outlives the process. Every method raises `StoreFailed` when the database won't."""
 
     @property
@@ -186,6 +191,11 @@ class Store(ProjectStore, ConversationStore, Protocol):
 
     def watch_run(self, run_id: str) -> AbstractContextManager[Watch]:
         """Hears of events that others append to the run."""
+        ...
+
+    def watch_fragments(self, project: str) -> AbstractContextManager[Watch]:
+        """Hears that one of the project's fragments has a new version, or that there is a new
+        one; by whomever, this process too."""
         ...
 
     async def run(self, run_id: str) -> RunRecord | None: ...

@@ -21,6 +21,11 @@ POLL_S = 0.05
 _BATCH = 500
 _version = text("PRAGMA data_version")
 _runs = schema.runs.c
+_newest_step = text("SELECT coalesce(max(rowid), 0) FROM fragment_versions")
+_projects_since = text(
+    "SELECT DISTINCT fragments.project FROM fragment_versions JOIN fragments"
+    " ON fragments.id = fragment_versions.fragment_id WHERE fragment_versions.rowid > :step"
+)
 
 
 class LocalPeers:
@@ -68,11 +73,23 @@ class LocalPeers:
         version = None
         seen: dict[str, int] = {}
         """Of each run that is watched, up to where its journal was told of."""
+        step = 0
+        """The last version of any fragment that was told of."""
         while self.watches.wanted.is_set() and not self._closing.wait(POLL_S):
             before, version = version, connection.scalar(_version)
             watched = self.watches.watched
             if version != before or not seen.keys() >= set(watched):
                 seen = self._tell(connection, watched, seen)
+                step = self._tell_of_fragments(connection, step)
+
+    def _tell_of_fragments(self, connection: Connection, step: int) -> int:
+        newest = connection.scalar(_newest_step) or 0
+        if newest != step:
+            # A smaller number than before: some were deleted, and numbers are given again.
+            since = step if newest > step else 0
+            for project in connection.scalars(_projects_since, {"step": since}).all():
+                self.watches.tell_of_fragments(project)
+        return newest
 
     def _tell(
         self, connection: Connection, watched: list[str], seen: dict[str, int]

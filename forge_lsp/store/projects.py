@@ -29,7 +29,7 @@ from forge_lsp.ports.projects import (
     ProjectMessage,
     ProjectRecord,
 )
-from forge_lsp.store import blobs, engine, schema
+from forge_lsp.store import blobs, engine, notices, schema
 
 _projects = schema.projects.c
 _messages = schema.project_messages.c
@@ -102,6 +102,7 @@ def add_fragment(
     row = {**asdict(replace(fragment, design_spec=None)), "design_spec": encoded}
     connection.execute(insert(schema.fragments), row)
     _add_version(connection, fragment, files, reason)
+    notices.send(connection, notices.FRAGMENTS, [fragment.project])
 
 
 def one_fragment(connection: Connection, fragment_id: str) -> FragmentRecord | None:
@@ -183,6 +184,7 @@ def merge(
     if expected is not None and fragment.version != expected + 1:
         raise VersionConflict(f"The fragment {fragment_id} has changed since it was read.")
     _add_version(connection, fragment, contents, reason)
+    notices.send(connection, notices.FRAGMENTS, [fragment.project])
     return fragment
 
 

@@ -290,3 +290,20 @@ fragment_files = Table(
     ),
 )
 """What each version changed against the one before; `hash` is NULL where the file went."""
+
+taken_fragments = Table(
+    "taken_fragments",
+    metadata,
+    Column("fragment_id", String, ForeignKey("fragments.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+"""Up to which version the workspace of its project has a fragment; without those that it has in
+their first one alone."""
+
+sandbox_owners = Table(
+    "sandbox_owners",
+    metadata,
+    Column("sandbox_id", String, primary_key=True),
+    Column("owner", String, nullable=False),
+)
+"""Who has a sandbox in which a fragment is shown, as the field `owner` of `RunRecord` names it."""

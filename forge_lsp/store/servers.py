@@ -92,7 +92,7 @@ class Servers:
         try:
             # The pool must not hand the lock and the listening on to somebody else.
             connection.detach()
-            for channel in (notices.RUNS, notices.CANCELS):
+            for channel in (notices.RUNS, notices.CANCELS, notices.FRAGMENTS):
                 connection.exec_driver_sql(f"LISTEN {channel}")
             self._has_lock = False
             self._beat(connection)
@@ -128,8 +128,11 @@ class Servers:
         beat_at = time.monotonic()
         while not self._closing.is_set():
             for notice in driver.notifies(timeout=_LISTEN_S):
-                of = CANCELS if notice.channel == notices.CANCELS else notice.payload
-                self.watches.tell(of)
+                if notice.channel == notices.FRAGMENTS:
+                    self.watches.tell_of_fragments(notice.payload)
+                else:
+                    of = CANCELS if notice.channel == notices.CANCELS else notice.payload
+                    self.watches.tell(of)
             if time.monotonic() - beat_at >= HEARTBEAT_S:
                 self._beat(connection)
                 beat_at = time.monotonic()

@@ -30,17 +30,19 @@ from forge_lsp.store import (
     apps,
     change_sets,
     conversations,
+    following,
     journals,
     migrations,
     retention,
 )
 from forge_lsp.store.engine import default_url, lock_schema, make_engine, parse_url, prepare
 from forge_lsp.store.failures import explained
+from forge_lsp.store.follow_store import SqlFollowing
 from forge_lsp.store.local import LocalPeers
 from forge_lsp.store.project_store import SqlProjects
 from forge_lsp.store.retention import Place
 from forge_lsp.store.servers import Servers
-from forge_lsp.store.watching import CANCELS, Watch, Watches
+from forge_lsp.store.watching import CANCELS, Watch, Watches, fragments_of
 
 __all__ = ["SqlStore", "default_url", "open_store"]
 
@@ -88,7 +90,7 @@ async def open_store(url: str) -> "SqlStore":
     return store
 
 
-class SqlStore(SqlProjects):
+class SqlStore(SqlProjects, SqlFollowing):
     """The port `Store`; made by `open_store`.
 
     What a method has written when it returns outlives the death of the process by any signal.
@@ -159,6 +161,11 @@ class SqlStore(SqlProjects):
         """Hears that this owner was asked to cancel a run."""
         self._peers.watch()
         return self._peers.watches.open(CANCELS)
+
+    def watch_fragments(self, project: str) -> AbstractContextManager[Watch]:
+        """Hears that one of the project's fragments has become another."""
+        self._peers.watch()
+        return self._peers.watches.open(fragments_of(project))
 
     async def interrupt_orphans(self, lost: Collection[str] = ()) -> Sequence[str]:
         """End each open run whose owner is dead or that is `lost`; gives their ids."""
@@ -281,6 +288,10 @@ class SqlStore(SqlProjects):
     async def skills(self, account: str) -> Sequence[SkillRecord]:
         """The account's skills, by alias."""
         return await self._read(apps.all_skills, account)
+
+    async def own_sandbox(self, sandbox_id: str) -> None:
+        """This store's owner has the sandbox."""
+        await self._write(following.own_sandbox, sandbox_id, self.owner)
 
     async def close(self) -> None:
         """Finish what is under way, then close every connection; what comes later is refused."""

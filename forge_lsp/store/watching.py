@@ -9,6 +9,13 @@ from contextlib import contextmanager, suppress
 CANCELS = "cancels"
 """What whoever waits for wishes to cancel watches; the others watch a run by its id."""
 
+_FRAGMENTS = "fragments of "
+
+
+def fragments_of(project: str) -> str:
+    """What whoever waits for a project's fragments to change watches."""
+    return f"{_FRAGMENTS}{project}"
+
 
 class Watch:
     """One who waits; see `ports.store.Watch`."""
@@ -76,6 +83,15 @@ class Watches:
             told = list(self._of.get(of, ()))
         for watch in told:
             watch.tell()
+
+    def tell_of_fragments(self, project: str) -> None:
+        """A fragment of the project has become another; of any, where the name is empty."""
+        if project:
+            self.tell(fragments_of(project))
+            return
+        for of in self.watched:
+            if of.startswith(_FRAGMENTS):
+                self.tell(of)
 
     def tell_all(self) -> None:
         """There may be news of anything."""

@@ -10,13 +10,13 @@ from action_world import DONE, World, a_world, ending, file, until
 from memory_workspace import MemoryWorkspace
 from scripted import Reply
 
-from forge_lsp.actions.fragments import (
+from forge_lsp.actions.fragment_edits import (
     FragmentUpdate,
     SandboxUnwritable,
-    fragment_of,
     restore_fragment,
     update_fragment,
 )
+from forge_lsp.actions.fragments import fragment_of
 from forge_lsp.actions.projects import new_project, project_of, send
 from forge_lsp.errors import Conflict, InvalidRequest, ModelUnreachable, NotFound, VersionConflict
 from forge_lsp.paths import ProjectPath
@@ -189,7 +189,8 @@ async def test_of_fifty_edits_at_once_no_file_is_lost(world: World) -> None:
 
 async def test_an_edit_reaches_the_workspace_that_is_open_here(world: World) -> None:
     _, fragment = await begun(world)
-    workspace = MemoryWorkspace({"src/Page.tsx": b"old\n"}, project=fragment.project)
+    page = b"export const page = 1;\n"
+    workspace = MemoryWorkspace({"src/Page.tsx": page}, project=fragment.project)
     world.engine.workspaces[workspace.project] = workspace
     await update_fragment(world.engine, FragmentUpdate(fragment.id, {PAGE: b"mine\n"}, "ci"))
     await until(lambda: workspace.disk["src/Page.tsx"] == b"mine\n")

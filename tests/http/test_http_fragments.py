@@ -388,7 +388,8 @@ async def test_a_dead_sandbox_that_can_not_be_made_anew_keeps_nothing(api: Api) 
 
 async def test_an_edit_reaches_the_workspace_that_an_editor_has_open(api: Api) -> None:
     await a_fragment(api)
-    workspace = MemoryWorkspace({PAGE: b"old\n", "other.ts": b"1\n"}, project=PROJECT)
+    page = FILES[PAGE].encode()
+    workspace = MemoryWorkspace({PAGE: page, "other.ts": b"1\n"}, project=PROJECT)
     api.engine.workspaces[PROJECT] = workspace
     assert (await patch(api, edit({PAGE: "2\n"})))[0] == 200
     await until(lambda: workspace.disk[PAGE] == b"2\n")

@@ -22,6 +22,7 @@ VS_CODE: dict[str, Any] = {
             "documentChanges": True,
             "resourceOperations": ["create", "rename", "delete"],
         },
+        "didChangeWatchedFiles": {"dynamicRegistration": True},
     },
     "textDocument": {"codeAction": {"tagSupport": {"valueSet": [1]}}},
 }

@@ -68,6 +68,9 @@ async def _do(sandbox: "MemorySandbox", asked: dict[str, Any]) -> Any:
             sandbox.picture = PICTURE
         case "write":
             sandbox.contents |= {path: text.encode() for path, text in asked["files"].items()}
+        case "read":
+            found = sandbox.contents.get(asked["path"])
+            return None if found is None else found.hex()
         case "refuse":
             sandbox.refuses |= set(asked["paths"])
         case _:
