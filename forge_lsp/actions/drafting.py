@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from forge_lsp import events
 from forge_lsp.actions.applier import SandboxApplier
 from forge_lsp.actions.by_hand import edits_by_hand
-from forge_lsp.actions.conversations import Turn
+from forge_lsp.actions.conversations import Turn, current_conversation, project_of_folder
 from forge_lsp.actions.drafts import Drafts
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.fragments import keep_answer
@@ -172,10 +172,12 @@ async def _keep(
     is_drafted = bool(work.drafts.changes)
     if turn is None and not is_drafted:
         return
-    if turn is not None:
-        turn.answer = turn.answer or work.drafts.prose
     run, changes = work.run, await work.told_changes()
-    await keep_answer(engine, run, workspace, account, changes, turn=turn)
+    if turn is None:
+        project = await project_of_folder(engine, workspace.project, account)
+        turn = Turn(run.record.title, (await current_conversation(engine, project)).id)
+    turn.answer = turn.answer or work.drafts.prose
+    await keep_answer(engine, run, workspace, account, changes, turn)
     if is_drafted and work.is_whole:
         await engine.reviews.propose(run, workspace, changes)
     elif is_drafted:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from forge_lsp.actions.conversations import (
     Turn,
-    current_conversation,
     keep_turn,
     new_message_id,
     project_of_folder,
@@ -57,35 +56,29 @@ async def make_fragment(
     )
     await engine.store.add_fragment(fragment, files, "Generated")
     if sandbox is not None:
-        await engine.store.own_sandbox(sandbox.id)
+        await engine.following.own(engine, sandbox.id)
     engine.following.follow(engine, project.id)
     return fragment
 
 
-async def keep_answer(
+async def keep_answer(  # noqa: PLR0917 - Whose run, what it came to, and to what it is an answer.
     engine: Engine,
     run: Run,
     workspace: Workspace,
     account: str,
     changes: Sequence[FileChange],
-    *,
-    turn: Turn | None = None,
+    turn: Turn,
 ) -> None:
     """Keep what a run drafted in an editor's workspace as the answer to a message, with its
-    fragment where files came of it.
-
-    Without a turn it is one of the project's current conversation. Raises `StoreFailed`.
-    """
+    fragment where files came of it. Raises `StoreFailed`."""
     now = now_ms()
     project = await project_of_folder(engine, workspace.project, account)
     await engine.store.save_project(replace(project, updated_at=now))
-    title = run.record.title
-    if turn is None:
-        turn = Turn(title, (await current_conversation(engine, project)).id)
     answer_id, fragment_id = new_message_id(), None
     if changes:
         files = {change.path: change.after for change in changes if change.after is not None}
         sandbox = engine.sandboxes.of_project(project.id)
+        title = run.record.title
         fragment = await make_fragment(engine, project, answer_id, title, files, sandbox=sandbox)
         fragment_id = fragment.id
     await keep_turn(engine, run, turn, changes, answer_id=answer_id, fragment_id=fragment_id)

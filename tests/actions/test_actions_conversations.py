@@ -207,8 +207,12 @@ async def test_builds_and_fixes_are_turns_of_it(tmp_path: Path) -> None:
         run = await build(world.engine, BuildRequest("A landing page.", folder))
         await world.said(run)
         await world.said(await fix(world.engine, FixRequest(folder)))
+        again = await build(world.engine, BuildRequest("Another page.", folder))
+        await world.said(again)
+        planned = model.asked_for("plan")[-1].messages
         kept = await world.engine.store.conversation_messages(await current(world), limit=9)
-    assert [each.role for each in kept] == ["user", "assistant"], "nothing had to be mended"
+    assert [each.role for each in kept] == ["user", "assistant"] * 2, "nothing had to be mended"
+    assert [each.text for each in planned[:-1]] == [each.text for each in kept[:2]]
     assert kept[0].text == "A landing page."
     assert kept[1].text.startswith("A landing page.\n\n(Changed: ")
 

@@ -2,11 +2,14 @@
 
 import copy
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lsp_wire import BARE, VS_CODE, Editor, editor
 
 from forge_lsp.lsp.conversation_document import conversation_document
@@ -136,6 +139,19 @@ async def test_a_follow_up_keeps_what_was_changed_by_hand(client: Editor, worksp
     assert "Reset" in client.documents[uri]
 
 
+async def test_what_was_said_long_ago_is_summed_up(workspace: Path, home: Path) -> None:
+    few = {"FORGE_GENERATION_RECENT_MESSAGES": "2"}
+    async with editor(workspace, home, environment=few) as client:
+        await generated(client)
+        for prompt in ("What is it?", "And what else?"):
+            last = await client.run("forge.generate", {"prompt": prompt})
+            assert last["outcome"] == "completed", (last, client.messages())
+        told = [each["message"] for each in client.events() if each["type"] == "stage"]
+        assert told.count("Summing up the conversation so far...") == 1
+        (listed,) = (await of(client, "switch"))["conversations"]
+        assert listed["messages"] == 6
+
+
 # The document, whatever is in it
 
 CONVERSATION = ConversationRecord("conv_1", "file:///app", "owner", 0, 0, title="A page")
@@ -180,6 +196,14 @@ def test_hostile_prompts_and_answers_stay_within_their_fences() -> None:
         assert bad not in left
     assert "**failed**" in left
     assert not set("\0\x1b\u202e") & set(text)
+
+
+@given(st.text(st.sampled_from("~`\n #<a-"), max_size=60), st.text(max_size=60))
+def test_nothing_that_is_said_becomes_a_part_of_the_document(said: str, title: str) -> None:
+    message = ProjectMessage("msg_1", "p", "assistant", said, 0)
+    left = outside_of_fences(document(message, title=title)).splitlines()
+    assert left == outside_of_fences(document(replace(message, text="x"), title=title)).splitlines()
+    assert sum(line.startswith("#") for line in left) == 1
 
 
 def test_a_hostile_title_and_path_mean_nothing() -> None:

@@ -16,6 +16,7 @@ from forge_lsp.actions.conversations import Turn, current_conversation, project_
 from forge_lsp.actions.drafting import Drafting, drafting
 from forge_lsp.actions.engine import OWNER, Engine
 from forge_lsp.actions.metering import MayGoOn, model_for_run
+from forge_lsp.actions.recalling import recall
 from forge_lsp.actions.repair import Repair, mend_new
 from forge_lsp.actions.request import GenerateRequest, check_prompt, title_of
 from forge_lsp.events import Asked, Planned, RunFinished
@@ -168,7 +169,12 @@ class _Build:
         if planned is None:
             most = self._settings.build.max_files
             planned = await make_plan(
-                self._run, model, self._request.prompt, project, most_files=most
+                self._run,
+                model,
+                self._request.prompt,
+                project,
+                recent=await self._recent(model),
+                most_files=most,
             )
         await self._run.append(planned)
         if self._turn is not None:
@@ -188,6 +194,13 @@ class _Build:
             messages=(),
         )
         return planned, ask, plan
+
+    async def _recent(self, model: Model) -> Sequence[Message]:
+        """What was said before, in the workspace's conversation or in the app's chat."""
+        conversation = self._turn.conversation if self._turn else self._request.conversation
+        if conversation is None:
+            return ()
+        return await recall(self._engine, self._run, model, conversation)
 
     async def _write(
         self, model: Model, work: Drafting, planned: Planned, ask: ModelRequest

@@ -1,5 +1,6 @@
 """The first step of a build: what is to be written."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from forge_lsp import events
@@ -22,18 +23,25 @@ class NoPlan(ModelFailed):
 
 
 async def make_plan(
-    run: Run, model: Model, prompt: str, context: str, *, most_files: int
+    run: Run,
+    model: Model,
+    prompt: str,
+    context: str,
+    *,
+    recent: Sequence[Message] = (),
+    most_files: int,
 ) -> Planned:
     """Ask for a plan, once more where what comes is none; tells what of it was left out.
 
-    `context` is the project as it is. Raises `NoPlan`, and what the model raises.
+    `context` is the project as it is, `recent` what was said of it before. Raises `NoPlan`, and
+    what the model raises.
     """
     await run.append(events.Stage("Planning..."))
     asked = ModelRequest(
         purpose="plan",
         system=PLAN_SYSTEM,
         context=context,
-        messages=[Message("user", plan_prompt(prompt, most_files=most_files))],
+        messages=[*recent, Message("user", plan_prompt(prompt, most_files=most_files))],
         schema=PLAN_SCHEMA,
     )
     for _ in range(ATTEMPTS):
