@@ -3,7 +3,7 @@
 import json
 import subprocess
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,10 @@ class Server:
         """The JSON of a POST that goes well."""
         return self._answer(path, "--json", json.dumps(body))
 
+    def patch(self, path: str, body: object) -> Payload:
+        """The JSON of a PATCH that goes well."""
+        return self._answer(path, "--request", "PATCH", "--json", json.dumps(body))
+
     @contextmanager
     def stream(self, path: str, body: str) -> Generator[Stream]:
         """POST exactly this body and read the events as they come."""
@@ -108,6 +112,12 @@ class Server:
         )
 
 
+def mounted(home: Home) -> Server:
+    """What the one language server of this home has mounted."""
+    (place,) = (home.folder / "forge").glob("**/servers/*.json")
+    return Server(json.loads(place.read_text())["url"], _token(home.environment()))
+
+
 @contextmanager
 def served(home: Home, **settings: str) -> Generator[Server]:
     """A server of this home's; it is gone afterwards with all that it started."""
@@ -122,12 +132,16 @@ def served(home: Home, **settings: str) -> Generator[Server]:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline())
             assert ready["pid"] == process.pid
-            token = subprocess.check_output(
-                [*FORGE, "token", "show"], env=environment, text=True, timeout=START_TIMEOUT_S
-            )
-            yield Server(ready["url"], token.strip())
+            yield Server(ready["url"], _token(environment))
             family = hold_family(process.pid)
             process.terminate()
             assert left_after(family, END_TIMEOUT_S) == []
         finally:
             process.kill()
+
+
+def _token(environment: Mapping[str, str]) -> str:
+    shown = subprocess.check_output(
+        [*FORGE, "token", "show"], env=environment, text=True, timeout=START_TIMEOUT_S
+    )
+    return shown.strip()
