@@ -217,6 +217,23 @@ async def test_builds_and_fixes_are_turns_of_it(tmp_path: Path) -> None:
     assert kept[1].text.startswith("A landing page.\n\n(Changed: ")
 
 
+async def test_a_fix_is_a_turn_too_where_it_changes_something(tmp_path: Path) -> None:
+    reply = (
+        "The number was missing.\n" + edit("src/a.ts", "const a = BROKEN;", "const a = 1;") + DONE
+    )
+    async with a_world(tmp_path, reply, "Fine.\n") as world:
+        folder = MemoryWorkspace({**APP, "src/a.ts": b"const a = BROKEN;\n"})
+        run = await fix(world.engine, FixRequest(folder))
+        assert ending(await world.said(run)).outcome == "completed"
+        await asked(world, "And now?", folder)
+        assert shown(world) == [
+            "All problems of the preview",
+            "The number was missing.\n\n(Changed: src/a.ts)",
+        ]
+        kept = await world.engine.store.conversation_messages(await current(world), limit=2)
+    assert kept[0].run_id != run.id
+
+
 # What a follow-up is shown
 
 
