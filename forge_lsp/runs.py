@@ -55,6 +55,13 @@ class Runs:
         self._heeding: asyncio.Task[None] | None = None
         self._lost: set[str] = set()
         """Runs that ended here without their last word, because their journal has a gap."""
+        self._listeners: list[Callable[[Run], None]] = []
+
+    def on_start(self, listener: Callable[[Run], None]) -> None:
+        """Have `listener` called with each run that is started here, and those under way now."""
+        self._listeners.append(listener)
+        for run in self._live.values():
+            listener(run)
 
     async def start(
         self,
@@ -94,6 +101,8 @@ class Runs:
             raise
         task = asyncio.create_task(self._carry_out(run, work), name=f"{kind} {run.id}")
         self._tasks[run.id] = task
+        for listener in self._listeners:
+            listener(run)
         if self._heeding is None:
             self._heeding = asyncio.create_task(self._heed_wishes(), name="wishes to cancel")
         # A task that is cancelled before its first step never says its last word.

@@ -108,7 +108,7 @@ def build(engine: Late[Engine], access: Access, settings: HttpSettings) -> web.A
     app[DRAIN] = Drain()
     app.add_routes([*OPEN_ROUTES, *ROUTES])
     docs.add_document(app)
-    app.on_response_prepare.extend([add_request_id, run_began, app[OBSERVER].follow])
+    app.on_response_prepare.extend([add_request_id, run_began])
     app.on_startup.append(_start_observing)
     app.on_shutdown.append(_end_streams)
     app.on_cleanup.extend([_end_attendance, _end_observing])

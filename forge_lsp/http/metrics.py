@@ -59,8 +59,8 @@ def make_metrics() -> Metrics:
         request_seconds=seconds(
             "http_request_seconds", "How long answers took, streams to their end.", _LONG_S, "route"
         ),
-        runs_started=counter("runs_started", "Runs asked for over HTTP.", "kind"),
-        runs_finished=counter("runs_finished", "Such runs that have ended.", "kind", "outcome"),
+        runs_started=counter("runs_started", "Runs begun, whoever asked for them.", "kind"),
+        runs_finished=counter("runs_finished", "Runs that have ended.", "kind", "outcome"),
         runs_under_way=Gauge(
             "forge_runs_under_way", "Runs under way, whoever asked for them.", registry=registry
         ),

@@ -6,8 +6,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-
-from aiohttp import web
+from functools import partial
 
 from forge_lsp import events
 from forge_lsp.actions.engine import Engine
@@ -40,6 +39,7 @@ class Observer:
         self._engine = engine
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._loop_watch: asyncio.Task[None] | None = None
+        self._is_attached = False
         metrics.runs_under_way.set_function(self._under_way)
 
     def observed(self) -> Late[Engine]:
@@ -50,20 +50,6 @@ class Observer:
         """Begin to look at the event loop."""
         self._loop_watch = asyncio.create_task(self._watch_loop(), name="watch of the event loop")
         self._loop_watch.add_done_callback(_log_death)
-
-    async def follow(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Count the run that a stream is of, once, however many streams it has; a signal handler
-        of the application's."""
-        del request
-        run_id = response.headers.get("X-Run-Id", "")
-        engine = self._engine.opened
-        if engine is None or run_id in self._followed:
-            return
-        run = engine.runs.live(run_id)
-        if run is not None:
-            task = asyncio.create_task(self._count(engine, run), name=f"count of {run_id}")
-            self._followed[run_id] = task
-            task.add_done_callback(lambda ended: self._forget(run_id, ended))
 
     async def close(self) -> None:
         """Stop watching; the runs go on."""
@@ -77,11 +63,23 @@ class Observer:
 
     async def _open_observed(self) -> Engine:
         engine = await self._engine.get()
+        self._attach(engine)
 
         async def open_timed() -> Model:
             return TimedModel(await engine.model.get(), self._metrics)
 
         return dataclasses.replace(engine, model=Late(open_timed))
+
+    def _attach(self, engine: Engine) -> None:
+        """Count every run, whoever asks for it."""
+        if not self._is_attached:
+            self._is_attached = True
+            engine.runs.on_start(partial(self._follow, engine))
+
+    def _follow(self, engine: Engine, run: Run) -> None:
+        task = asyncio.create_task(self._count(engine, run), name=f"count of {run.id}")
+        self._followed[run.id] = task
+        task.add_done_callback(lambda ended: self._forget(run.id, ended))
 
     def _under_way(self) -> float:
         engine = self._engine.opened
@@ -132,6 +130,9 @@ class Observer:
     async def _watch_loop(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
+            # An editor's engine is opened by the editor.
+            if (engine := self._engine.opened) is not None:
+                self._attach(engine)
             due = clock() + LOOK_EVERY_S
             await asyncio.sleep(LOOK_EVERY_S)
             self._metrics.loop_lag_seconds.observe(max(0.0, clock() - due))

@@ -21,6 +21,7 @@ from forge_lsp.ports.model import (
     Retrying,
     TextPiece,
 )
+from forge_lsp.runs import Run
 
 GENERATE = "/api/generate/stream"
 SECRET = "a counter for the secret project"
@@ -69,6 +70,21 @@ async def test_a_generation_is_counted_from_its_request_to_its_tokens(api: Api) 
     assert found["forge_model_first_word_seconds_count", "code"] >= 1
     assert found["forge_http_requests_total", "POST", GENERATE, "200"] == 1
     assert found["forge_http_request_seconds_count", GENERATE] == 1
+
+
+async def test_runs_that_an_editor_asks_for_are_counted_too(api: Api) -> None:
+    assert (await api.get("/api/sandbox/status"))[0] == 404, "it opens the engine"
+
+    async def work(_run: Run) -> None:
+        pass
+
+    await api.engine.runs.start(work, kind="edit", title=SECRET, project="file:///app")
+
+    async def is_counted() -> bool:
+        found = await counted(api)
+        return found.get(("forge_runs_finished_total", "edit", "completed")) == 1
+
+    await until(is_counted)
 
 
 async def test_a_run_under_way_is_counted_as_one_and_a_cancelled_one_as_cancelled(
