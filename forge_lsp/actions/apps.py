@@ -163,8 +163,8 @@ async def rollback(engine: Engine, account: str, run_id: str) -> Run:
     an editor of this process; and in the sandbox.
 
     Raises `NotFound` for a run that isn't the account's or changed neither, `Gone` after 24 h,
-    `Conflict` where nothing of it is there to be put back. A file that has changed since ends
-    the run as failed, with the code `changed_since`.
+    `Conflict` where nothing of it is there to be put back. A file that has changed since
+    in the same lines ends the run as failed, with the code `changed_since`.
     """
     record = await engine.runs.record(run_id)
     if record.account != account:

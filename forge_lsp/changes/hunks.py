@@ -1,10 +1,14 @@
 """Hunks: the places in which two texts differ, line by line."""
 
 from collections.abc import Collection
+from functools import lru_cache
 
 import msgspec
 
 from forge_lsp.changes.lines import Block, lines_of, matching_blocks
+from forge_lsp.changes.texts import as_text
+
+_LONG_BYTES = 100_000
 
 
 class Hunk(msgspec.Struct, frozen=True):
@@ -21,7 +25,8 @@ def hunks_between(before: str | bytes, after: str | bytes) -> tuple[Hunk, ...]:
 
     Text is compared as its UTF-8 bytes.
     """
-    return _hunks(lines_of(_encoded(before)), lines_of(_encoded(after)))
+    old, new = _encoded(before), _encoded(after)
+    return _hunks_of_long(old, new) if len(old) + len(new) > _LONG_BYTES else _hunks_of(old, new)
 
 
 def apply_hunks(before: bytes, after: bytes, chosen: Collection[int]) -> bytes:
@@ -42,6 +47,23 @@ def apply_hunks(before: bytes, after: bytes, chosen: Collection[int]) -> bytes:
         place = hunk.before_start + hunk.before_count
     result += before_lines[place:]
     return b"".join(result)
+
+
+def lines_changed(before: bytes | None, after: bytes | None) -> tuple[int, int]:
+    """How many lines come and how many go; (0, 0) for what isn't text."""
+    texts = (before or b"", after or b"")
+    if any(as_text(each) is None for each in texts):
+        return 0, 0
+    hunks = hunks_between(*texts)
+    return sum(each.after_count for each in hunks), sum(each.before_count for each in hunks)
+
+
+def _hunks_of(before: bytes, after: bytes) -> tuple[Hunk, ...]:
+    return _hunks(lines_of(before), lines_of(after))
+
+
+_hunks_of_long = lru_cache(maxsize=8)(_hunks_of)
+"""What takes long is asked again and again while it waits for review."""
 
 
 def _hunks(before: list[bytes], after: list[bytes]) -> tuple[Hunk, ...]:

@@ -10,7 +10,9 @@ import bisect
 import io
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Line = TypeVar("Line", str, bytes)
 
 _BASE_BUDGET = 2_000_000
 _BUDGET_PER_LINE = 10
@@ -39,7 +41,7 @@ def lines_of(data: bytes) -> list[bytes]:
     return io.BytesIO(data).readlines()
 
 
-def matching_blocks(before: Sequence[bytes], after: Sequence[bytes]) -> list[Block]:
+def matching_blocks(before: Sequence[Line], after: Sequence[Line]) -> list[Block]:
     """What both have in common, in order, with something that differs between any two blocks."""
     budget = _BASE_BUDGET + _BUDGET_PER_LINE * (len(before) + len(after))
     found: list[Block] = []
@@ -62,23 +64,47 @@ def matching_blocks(before: Sequence[bytes], after: Sequence[bytes]) -> list[Blo
     return _joined(found)
 
 
-def _trim(before: Sequence[bytes], after: Sequence[bytes], gap: _Gap, found: list[Block]) -> _Gap:
+def common_head(one: Sequence[Line], other: Sequence[Line]) -> int:
+    """How many lines both begin with; halving compares whole pieces at once."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def common_tail(one: Sequence[Line], other: Sequence[Line], most: int) -> int:
+    """How many lines, up to `most`, both end with."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        ours = one[len(one) - middle : len(one) - low]
+        if ours == other[len(other) - middle : len(other) - low]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _trim(before: Sequence[Line], after: Sequence[Line], gap: _Gap, found: list[Block]) -> _Gap:
     """Take the common head and tail of `gap` into `found`; gives what lies between them."""
-    top, bottom, left, right = gap
-    while top < bottom and left < right and before[top] == after[left]:
-        top, left = top + 1, left + 1
-    head = top - gap.before_start
-    while top < bottom and left < right and before[bottom - 1] == after[right - 1]:
-        bottom, right = bottom - 1, right - 1
-    tail = gap.before_end - bottom
+    ours = before[gap.before_start : gap.before_end]
+    theirs = after[gap.after_start : gap.after_end]
+    head = common_head(ours, theirs)
+    tail = common_tail(ours, theirs, min(len(ours), len(theirs)) - head)
     if head:
         found.append(Block(gap.before_start, gap.after_start, head))
     if tail:
-        found.append(Block(bottom, right, tail))
-    return _Gap(top, bottom, left, right)
+        found.append(Block(gap.before_end - tail, gap.after_end - tail, tail))
+    return _Gap(
+        gap.before_start + head, gap.before_end - tail, gap.after_start + head, gap.after_end - tail
+    )
 
 
-def _anchors(before: Sequence[bytes], after: Sequence[bytes], gap: _Gap) -> list[Block]:
+def _anchors(before: Sequence[Line], after: Sequence[Line], gap: _Gap) -> list[Block]:
     """The longest run of lines that stand once on each side, in the same order on both."""
     places_before = _unique_lines(before, gap.before_start, gap.before_end)
     places_after = _unique_lines(after, gap.after_start, gap.after_end)
@@ -99,11 +125,10 @@ def _anchors(before: Sequence[bytes], after: Sequence[bytes], gap: _Gap) -> list
     while index >= 0:
         run.append(Block(*common[index], 1))
         index = previous[index]
-    run.reverse()
-    return run
+    return _joined(run)
 
 
-def _unique_lines(lines: Sequence[bytes], start: int, end: int) -> dict[bytes, int]:
+def _unique_lines(lines: Sequence[Line], start: int, end: int) -> dict[Line, int]:
     counts = Counter(lines[start:end])
     return {lines[place]: place for place in range(start, end) if counts[lines[place]] == 1}
 
@@ -118,7 +143,7 @@ def _between(anchors: list[Block], gap: _Gap) -> list[_Gap]:
 
 
 def _shortest_edit(
-    before: Sequence[bytes], after: Sequence[bytes], gap: _Gap, budget: int
+    before: Sequence[Line], after: Sequence[Line], gap: _Gap, budget: int
 ) -> tuple[list[Block], int]:
     """The blocks that the fewest edits leave, none where that costs too much; and the cost.
 

@@ -1,8 +1,35 @@
 """Bringing two changes of one text together."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from forge_lsp.changes.lines import lines_of, matching_blocks
+from forge_lsp.changes.texts import as_bytes, as_text
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A file that two changes were brought together in."""
+
+    content: bytes | None
+    """None where there is no file."""
+
+
+def merge_files(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> Merged | None:
+    """The file `base` with what `ours` and what `theirs` changed in it; each may be no file.
+
+    None where both changed the same or neighbouring lines, where one took away what the other
+    changed, and where both changed what isn't text. Where `ours` differs in its line ends or its
+    byte order mark, it keeps them.
+    """
+    if theirs in (ours, base):
+        return Merged(ours)
+    if ours == base:
+        return Merged(theirs)
+    if base is None or ours is None or theirs is None:
+        return None
+    merged = _merge_texts(base, ours, theirs)
+    return None if merged is None else Merged(merged)
 
 
 def merge(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
@@ -49,6 +76,19 @@ def _regions(
                 yield theirs_lines[start:end], ()
             case (_, _, _, _, _, start, end):
                 yield None, theirs_lines[start:end]
+
+
+def _merge_texts(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+    texts = [as_text(each) for each in (base, ours, theirs)]
+    plain = [text.encode() for text in texts if text is not None]
+    if len(plain) < len(texts):
+        # Half of one picture and half of another are neither.
+        return None
+    merged = merge(base, ours, theirs)
+    if merged is not None or as_bytes(plain[1].decode(), ours) != ours:
+        return merged
+    same = merge(*plain)
+    return None if same is None else as_bytes(same.decode(), ours)
 
 
 class _BoundedMatcher:

@@ -5,10 +5,14 @@ All of it is algebra on bytes. Whoever accepts asks a `FileChange` what the file
 """
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Literal
 
-from forge_lsp.changes.hunks import Hunk, apply_hunks, hunks_between
-from forge_lsp.changes.merge import merge
+import msgspec
+
+from forge_lsp.changes.hunks import Hunk, apply_hunks, hunks_between, lines_changed
+from forge_lsp.changes.lines import lines_of
+from forge_lsp.changes.merge import Merged, merge_files
 from forge_lsp.errors import NotFound
 from forge_lsp.paths import ProjectPath
 
@@ -34,11 +38,26 @@ class FileChange:
     """What stood in the workspace before the first accept; None where there was no file."""
     undo_from: bytes | None = None
     """What the last accept left in the workspace; only this is undone."""
+    accepted_at: int | None = None
+    """When the last accept was, in milliseconds since the epoch, and a little later where several
+    were at once: by it those of a project stand in order. None where nothing can be undone."""
+    added: int = 0
+    """Lines that were proposed to come; 0 for what isn't text."""
+    removed: int = 0
+    """Lines that were proposed to go."""
 
     @property
     def hunks(self) -> tuple[Hunk, ...]:
         """What is still to be decided; a file that comes or goes is one hunk, or none if empty."""
         return hunks_between(self.before or b"", self.after or b"")
+
+    @property
+    def hunk_ids(self) -> tuple[str, ...]:
+        """A name for each hunk by its lines, which it keeps while others are decided."""
+        return tuple(
+            sha256(msgspec.msgpack.encode(_lines_in(self, hunk))).hexdigest()[:12]
+            for hunk in self.hunks
+        )
 
     @property
     def can_undo(self) -> bool:
@@ -59,21 +78,23 @@ class FileChange:
         return apply_hunks(self.before, self.after, [hunk])
 
     def accepted(
-        self, found: bytes | None, left: bytes | None, hunk: int | None = None
+        self, found: bytes | None, left: bytes | None, hunk: int | None = None, *, at: int = 0
     ) -> "FileChange":
         """The change after an accept that found `found` in the workspace and left `left` there.
 
-        `hunk` is the one that was accepted; None: all that was left. Raises `NotFound` where
-        there is no such hunk.
+        `hunk` is the one that was accepted; None: all that was left. `at` is when. Raises
+        `NotFound` where there is no such hunk.
         """
         before = self.wanted(hunk)
-        return replace(
+        target = self.follows(found)
+        changed = replace(
             self,
             before=before,
             state="accepted" if before == self.after else "pending",
-            undo_to=self._undo_target(found),
+            undo_to=found if target is None else target.content,
             undo_from=left,
         )
+        return _noted(changed, at)
 
     def rejected(self, hunk: int | None = None) -> "FileChange":
         """The change without that hunk, or else without all that was left to be decided.
@@ -93,7 +114,54 @@ class FileChange:
             state="undone",
             undo_to=None,
             undo_from=None,
+            accepted_at=None,
         )
+
+    def undone_in(self, found: bytes | None) -> Merged | None:
+        """What a file that holds `found` becomes by the undo: exactly `undo_to` where nothing
+        came after the accept. None where what came after stands in the way."""
+        return merge_files(self.undo_from, found, self.undo_to)
+
+    def without(self, earlier: "FileChange") -> "FileChange | None":
+        """This change as if `earlier`, which was accepted before it, never had been.
+
+        None where the two stand in the same lines.
+        """
+        target, left = earlier.undone_in(self.undo_to), earlier.undone_in(self.undo_from)
+        if target is None or left is None:
+            return None
+        changed = replace(self, undo_to=target.content, undo_from=left.content)
+        return _noted(changed, self.accepted_at)
+
+    def follows(self, found: bytes | None) -> Merged | None:
+        """What an undo goes back to after one more accept, which found `found`.
+
+        What the user typed since the last accept must outlive an undo, so it is merged into what
+        that goes back to. None where it doesn't merge: then only the accept at hand can be undone.
+        """
+        return self.undone_in(found) if self.can_undo else Merged(found)
+
+    def hunk_of(self, seen: "FileChange", hunk: int) -> int | None:
+        """Which of the hunks is the one that had this number in `seen`, the same change before
+        other hunks of it were decided; None where it is no more."""
+        if not 0 <= hunk < len(seen.hunks):
+            return None
+        wanted = seen.hunks[hunk]
+        taken = _lines_in(seen, wanted)
+        same = [
+            (index, each) for index, each in enumerate(self.hunks) if _lines_in(self, each) == taken
+        ]
+        # An accept leaves the lines after it where they were, a reject those before it.
+        if self.after == seen.after:
+            same = [each for each in same if each[1].after_start == wanted.after_start]
+        elif self.before == seen.before:
+            same = [each for each in same if each[1].before_start == wanted.before_start]
+        return same[0][0] if len(same) == 1 else None
+
+    def counted(self) -> "FileChange":
+        """The change with its lines counted."""
+        added, removed = lines_changed(self.before, self.after)
+        return replace(self, added=added, removed=removed)
 
     def _without(self, hunk: int | None) -> bytes | None:
         if hunk is None:
@@ -109,20 +177,18 @@ class FileChange:
         if not 0 <= hunk < len(hunks):
             raise NotFound(f"{self.path} has no change number {hunk + 1} to decide on.")
 
-    def _undo_target(self, found: bytes | None) -> bytes | None:
-        """What to go back to after an accept that found `found`.
 
-        What the user typed since the last accept must outlive an undo, so it is merged into the
-        target; where it doesn't merge, only the accept at hand can be undone.
-        """
-        if not self.can_undo:
-            return found
-        if found == self.undo_from:
-            return self.undo_to
-        if self.undo_from is None or self.undo_to is None or found is None:
-            return found
-        merged = merge(self.undo_from, self.undo_to, found)
-        return found if merged is None else merged
+def _noted(change: FileChange, at: int | None) -> FileChange:
+    return replace(change, accepted_at=at if change.can_undo else None)
+
+
+def _lines_in(change: FileChange, hunk: Hunk) -> tuple[list[bytes], list[bytes]]:
+    """The lines that the hunk takes away and brings."""
+    before, after = lines_of(change.before or b""), lines_of(change.after or b"")
+    return (
+        before[hunk.before_start : hunk.before_start + hunk.before_count],
+        after[hunk.after_start : hunk.after_start + hunk.after_count],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +217,11 @@ class ChangeSet:
     def undoable(self) -> tuple[FileChange, ...]:
         """The files that an undo puts back: each from its `undo_from` to its `undo_to`."""
         return tuple(change for change in self.files if change.can_undo)
+
+    @property
+    def accepted_at(self) -> int | None:
+        """When the last accept was of those that can be undone; None where there is none."""
+        return max((each.accepted_at or 0 for each in self.undoable), default=None)
 
     def file(self, path: str) -> FileChange | None:
         """The change of `path`, if it holds one."""

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lsprotocol import types
 
 from forge_lsp.lsp.comments import Instruction, instructions_in
 from forge_lsp.lsp.documents import lines_of_document
+from forge_lsp.lsp.pending import pending_hunks, pending_of
 from forge_lsp.lsp.python_commands import is_python
 from forge_lsp.lsp.session import Session
-
-if TYPE_CHECKING:
-    from forge_lsp.changes.sets import ChangeSet
 
 REWRITE = "refactor.rewrite.forge"
 REVIEW = "refactor.rewrite.forge.review"
@@ -24,29 +22,6 @@ MOST_FIXES = 8
 """Diagnostics of one place that an action each is offered for."""
 MOST_TITLE_CHARACTERS = 60
 PROMPT_FILE = "/.forge/prompt.md"
-
-
-@dataclass(frozen=True, slots=True)
-class PendingHunk:
-    """A change at a place in a document that waits for a decision."""
-
-    change_set_id: str
-    path: str
-    hunk: int
-    first_line: int
-    last_line: int
-
-    def arguments(self, uri: str) -> dict[str, Any]:
-        """What the review commands take."""
-        return {**self.file_arguments(uri), "hunk": self.hunk}
-
-    def file_arguments(self, uri: str) -> dict[str, Any]:
-        """The same for the whole file."""
-        return {
-            "changeSetId": self.change_set_id,
-            "path": self.path,
-            "textDocument": {"uri": uri},
-        }
 
 
 def code_actions(session: Session, params: types.CodeActionParams) -> list[types.CodeAction]:
@@ -85,34 +60,6 @@ def instructions_of(session: Session, uri: str) -> Sequence[Instruction]:
     if document is None or "orge:" not in document.source:
         return ()
     return instructions_in(lines_of_document(document.source))
-
-
-def pending_of(session: Session, uri: str) -> "Sequence[ChangeSet]":
-    """What waits for review in the document's workspace, the newest first."""
-    engine, workspace = session.late.opened, session.known_workspace(uri)
-    if engine is None or workspace is None:
-        return ()
-    return engine.reviews.pending(workspace.project)
-
-
-def pending_hunks(session: Session, uri: str) -> Sequence[PendingHunk]:
-    """What waits for review in the document itself."""
-    workspace = session.known_workspace(uri)
-    path = workspace.path_of(uri) if workspace else None
-    if path is None:
-        return ()
-    return [
-        PendingHunk(
-            change_set.id,
-            path,
-            index,
-            hunk.before_start,
-            hunk.before_start + max(hunk.before_count - 1, 0),
-        )
-        for change_set in pending_of(session, uri)
-        if (change := change_set.file(path)) and change.state == "pending"
-        for index, hunk in enumerate(change.hunks)
-    ]
 
 
 def edit_command(uri: str, instruction: Instruction, place: types.Range) -> types.Command:

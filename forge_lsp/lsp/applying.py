@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
-from forge_lsp.changes.merge import merge
+from forge_lsp.changes.hunks import lines_changed
+from forge_lsp.changes.merge import merge_files
 from forge_lsp.changes.texts import as_bytes, as_text
 from forge_lsp.errors import PathRefused
-from forge_lsp.lsp.disk import write_file
-from forge_lsp.lsp.edits import file_edits, text_edits, text_of
+from forge_lsp.lsp.disk import same_files, write_file
+from forge_lsp.lsp.edits import annotated, file_edits, text_edits, text_of
 from forge_lsp.lsp.folder import OpenFolder
 from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 
@@ -23,6 +24,8 @@ SEEN_TIMEOUT_S = 2.0
 LOOK_EVERY_S = 0.05
 """How often the disk is looked at, which tells nobody that it changed."""
 
+DELETED = "it was deleted since, and was left so"
+SAME_FILE = "it and {} are one and the same file here; change them by hand"
 CHANGED = "it has changed since, in the same lines; your text was left alone"
 NOT_SEEN = (
     "the editor did not make the change; save or close the file there and accept the change again"
@@ -49,8 +52,14 @@ async def apply_edits(
     """Make the edits; an answer for each, in their order."""
     answers: dict[int, WorkspaceAnswer] = {}
     through_editor: dict[int, _Plan] = {}
+    # A link, or a disk on which case makes no difference: one edit would take the other's ground.
+    same = await asyncio.to_thread(same_files, folder.root, [edit.path for edit in edits])
     for index, edit in enumerate(edits):
         planned = await _plan(folder, edit)
+        if edit.path in same:
+            planned = _refused(
+                edit, SAME_FILE.format(same[edit.path]), await folder.read(edit.path)
+            )
         if isinstance(planned, WorkspaceAnswer):
             answers[index] = planned
         elif planned.found == planned.target:
@@ -72,7 +81,8 @@ async def _plan(folder: OpenFolder, edit: WorkspaceEdit) -> _Plan | WorkspaceAns
     if target is None and edit.after is not None:
         # Editors may leave an empty file behind where they could not fill it.
         is_empty = edit.before is None and found == b""
-        return _refused(edit, IN_THE_WAY if is_empty else CHANGED, found)
+        why = DELETED if found is None else CHANGED
+        return _refused(edit, IN_THE_WAY if is_empty else why, found)
     if target is None and found is not None:
         if not _says_the_same(found, edit.before):
             return _refused(edit, CHANGED, found)
@@ -91,7 +101,8 @@ def _rebased(edit: WorkspaceEdit, found: bytes | None) -> bytes | None:
     if text is not None and _says_the_same(found, edit.before):
         # Only line ends or the mark differ: editors show those in their own way.
         return as_bytes(text, found)
-    return merge(edit.before, found, edit.after) if edit.before is not None else None
+    merged = merge_files(edit.before, found, edit.after)
+    return None if merged is None else merged.content
 
 
 def _says_the_same(one: bytes | None, other: bytes | None) -> bool:
@@ -124,9 +135,7 @@ async def _through_editor(
     """All in one edit, which is one undo step; one by one where an editor refuses the whole."""
     if not plans:
         return ()
-    whole = [change for plan in plans for change in await _changes(folder, plan)]
-    edit = types.WorkspaceEdit(document_changes=whole)
-    reason = await folder.client.apply_edit(label, edit)
+    reason = await folder.client.apply_edit(label, await _edit_of(folder, label, plans))
     if reason is None:
         return await asyncio.gather(*(_look(folder, plan) for plan in plans))
     answers: list[WorkspaceAnswer] = []
@@ -143,9 +152,25 @@ async def _alone(folder: OpenFolder, label: str, plan: _Plan) -> WorkspaceAnswer
     if isinstance(changed, WorkspaceAnswer):
         return changed
     plan = replace(changed, found=plan.found)
-    edit = types.WorkspaceEdit(document_changes=await _changes(folder, changed))
-    reason = await folder.client.apply_edit(label, edit)
+    reason = await folder.client.apply_edit(label, await _edit_of(folder, label, [changed]))
     return await (_look(folder, plan) if reason is None else _look_once(folder, plan, reason))
+
+
+async def _edit_of(folder: OpenFolder, label: str, plans: Sequence[_Plan]) -> types.WorkspaceEdit:
+    """With what it is for, where the editor shows that. It was reviewed already, so the editor
+    needs nobody's word for it again."""
+    changes = [change for plan in plans for change in await _changes(folder, plan)]
+    if not folder.client.annotates_edits:
+        return types.WorkspaceEdit(document_changes=changes)
+    counts = [lines_changed(plan.found, plan.target) for plan in plans]
+    counted = f"+{sum(added for added, _ in counts)} -{sum(removed for _, removed in counts)}"
+    ids = dict.fromkeys(plan.edit.change_set_id for plan in plans if plan.edit.change_set_id)
+    annotation = types.ChangeAnnotation(
+        label=label.removeprefix("Forge: "),
+        needs_confirmation=False,
+        description=" · ".join([*ids, counted]),
+    )
+    return annotated(changes, annotation)
 
 
 async def _changes(

@@ -154,6 +154,7 @@ class Review(_Arguments, frozen=True):
     change_set_id: str | None = None
     path: str | None = None
     hunk: int | None = None
+    hunk_id: str | None = None
     text_document: Document | None = None
 
 
@@ -161,6 +162,21 @@ class Undo(_Arguments, frozen=True):
     """forge.undo."""
 
     change_set_id: str | None = None
+    text_document: Document | None = None
+
+
+class History(_Arguments, frozen=True):
+    """forge.history: with `before`, a change set's id, what is older than it."""
+
+    limit: int = 20
+    before: str | None = None
+    text_document: Document | None = None
+
+
+class Restore(_Arguments, frozen=True):
+    """forge.restore."""
+
+    change_set_id: str = ""
     text_document: Document | None = None
 
 

@@ -76,6 +76,26 @@ class Client:
         return bool(watched and watched.dynamic_registration)
 
     @property
+    def annotates_edits(self) -> bool:
+        """It shows what the changes in a workspace edit are for."""
+        workspace = self.capabilities.workspace
+        edit = workspace and workspace.workspace_edit
+        return bool(edit and edit.document_changes and edit.change_annotation_support is not None)
+
+    @property
+    def shows_content(self) -> bool:
+        """It asks for the texts of virtual documents."""
+        workspace = self.capabilities.workspace
+        return bool(workspace and workspace.text_document_content is not None)
+
+    @property
+    def registers_content(self) -> bool:
+        """It can be told while running of which scheme those are."""
+        workspace = self.capabilities.workspace
+        content = workspace and workspace.text_document_content
+        return bool(content and content.dynamic_registration)
+
+    @property
     def tags_actions(self) -> bool:
         """It marks code actions that a model carries out."""
         document = self.capabilities.text_document
@@ -179,16 +199,27 @@ class Client:
         """A hint; that an editor doesn't know it is normal."""
         await self._agreed(types.WORKSPACE_CODE_LENS_REFRESH, None)
 
+    async def refresh_content(self, uri: str) -> None:
+        """Say that a virtual document is another now."""
+        params = types.TextDocumentContentRefreshParams(uri)
+        await self._agreed(types.WORKSPACE_TEXT_DOCUMENT_CONTENT_REFRESH, params)
+
     async def watch_files(self, pattern: str) -> None:
         """Ask for word of what changes on disk."""
         options = types.DidChangeWatchedFilesRegistrationOptions(
             watchers=[types.FileSystemWatcher(glob_pattern=pattern)]
         )
-        registration = types.Registration(
-            id="forge-watched-files",
-            method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
-            register_options=options,
+        await self._register(
+            "forge-watched-files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options
         )
+
+    async def offer_content(self, scheme: str) -> None:
+        """Ask to be asked for the virtual documents of a scheme."""
+        options = types.TextDocumentContentRegistrationOptions(schemes=[scheme])
+        await self._register("forge-content", types.WORKSPACE_TEXT_DOCUMENT_CONTENT, options)
+
+    async def _register(self, registration_id: str, method: str, options: object) -> None:
+        registration = types.Registration(registration_id, method, options)
         params = types.RegistrationParams(registrations=[registration])
         await self._agreed(types.CLIENT_REGISTER_CAPABILITY, params)
 

@@ -16,6 +16,7 @@ from forge_lsp.lsp import (
     fix_commands,
     fragment_commands,
     generation_commands,
+    history_commands,
     python_commands,
     review_commands,
     run_commands,
@@ -96,6 +97,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "forge.review.diff": Command(review_commands.diff, arguments.Review, _REVIEW),
         "forge.undo": Command(
             review_commands.undo, arguments.Undo, '{"changeSetId": "run_…"}, or none at all'
+        ),
+        "forge.history": Command(
+            history_commands.history, arguments.History, '{"limit": 20}, or none at all'
+        ),
+        "forge.restore": Command(
+            history_commands.restore, arguments.Restore, '{"changeSetId": "run_…"}'
         ),
         "forge.cancel": Command(
             run_commands.cancel, arguments.RunNamed, '{"runId": "run_…"}, or none at all'

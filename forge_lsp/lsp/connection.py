@@ -18,10 +18,11 @@ from forge_lsp.errors import ForgeError
 from forge_lsp.lsp.actions import KINDS, code_actions
 from forge_lsp.lsp.client import Client
 from forge_lsp.lsp.commands import COMMANDS, execute
+from forge_lsp.lsp.content import SCHEME
 from forge_lsp.lsp.documents import ExactWorkspace
 from forge_lsp.lsp.lenses import code_lenses
 from forge_lsp.lsp.presence import announce
-from forge_lsp.lsp.protocol import ForgeProtocol, is_parse_error
+from forge_lsp.lsp.protocol import ForgeProtocol, is_parse_error, refusal
 from forge_lsp.lsp.saves import Saves
 from forge_lsp.lsp.session import OpenEngine, Session
 
@@ -128,6 +129,7 @@ class Connection:
         self._on(types.TEXT_DOCUMENT_DID_SAVE, self._saved)
         self._on(types.TEXT_DOCUMENT_CODE_ACTION, self._code_actions, options)
         self._on(types.TEXT_DOCUMENT_CODE_LENS, self._code_lenses)
+        self._on(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, self._content)
 
     def _on(self, method: str, handler: Callable[[Any], Any], options: object = None) -> None:
         # pygls writes its marks onto handlers, which bound methods don't take.
@@ -143,6 +145,8 @@ class Connection:
         del params
         if self.session.client.registers_watched_files:
             self.session.tasks.start(self.session.client.watch_files(WATCHED), "watch files")
+        if self.session.client.registers_content:
+            self.session.tasks.start(self.session.client.offer_content(SCHEME), "offer content")
         if self._mount_http is not None:
             self.session.tasks.start(self._mount(self._mount_http), "mount HTTP")
 
@@ -184,6 +188,14 @@ class Connection:
 
     def _code_lenses(self, params: types.CodeLensParams) -> list[types.CodeLens]:
         return code_lenses(self.session, params)
+
+    async def _content(
+        self, params: types.TextDocumentContentParams
+    ) -> types.TextDocumentContentResult:
+        try:
+            return types.TextDocumentContentResult(await self.session.contents.read(params.uri))
+        except ForgeError as error:
+            raise refusal(error) from error
 
     def _cancel_progress(self, token: types.ProgressToken) -> None:
         run_id = self.session.watcher.run_of(token)

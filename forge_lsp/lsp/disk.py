@@ -8,7 +8,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 from forge_lsp.errors import PathRefused
@@ -40,6 +40,21 @@ def read_file(root: Path, path: ProjectPath) -> bytes | None:
                 return file.read()
     except (OSError, PathRefused):
         return None
+
+
+def same_files(root: Path, paths: Sequence[ProjectPath]) -> Mapping[ProjectPath, ProjectPath]:
+    """Of the paths that lead to one and the same file: another that does, for each."""
+    by_place: dict[tuple[int, int], list[ProjectPath]] = {}
+    for path in paths:
+        with contextlib.suppress(OSError, PathRefused):
+            there = path.under(root).stat()
+            by_place.setdefault((there.st_dev, there.st_ino), []).append(path)
+    return {
+        path: next(other for other in those if other != path)
+        for those in by_place.values()
+        if len(set(those)) > 1
+        for path in those
+    }
 
 
 def write_file(root: Path, path: ProjectPath, content: bytes) -> None:

@@ -17,6 +17,9 @@ Units = Callable[[str], int]
 EMPTY_DOCUMENT = types.Range(types.Position(0, 0), types.Position(1, 0))
 """All of an empty document: with (0,0)-(0,0) Neovim keeps a blank line below the new text."""
 
+ANNOTATION = "forge"
+"""The id of the one annotation in an edit of ours."""
+
 _LONE_CR = re.compile(r"\r(?!\n)")
 _LF_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -62,6 +65,29 @@ def file_edits(
         identifier = types.OptionalVersionedTextDocumentIdentifier(uri, version)
         changes.append(types.TextDocumentEdit(identifier, edits))
     return changes
+
+
+Change = types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile
+
+
+def annotated(changes: Sequence[Change], annotation: types.ChangeAnnotation) -> types.WorkspaceEdit:
+    """The changes as one edit, each marked with what it is for."""
+    for change in changes:
+        if isinstance(change, types.TextDocumentEdit):
+            change.edits = [_marked(each) for each in change.edits]
+        else:
+            change.annotation_id = ANNOTATION
+    return types.WorkspaceEdit(
+        document_changes=changes, change_annotations={ANNOTATION: annotation}
+    )
+
+
+def _marked(
+    edit: types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit,
+) -> types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit:
+    if isinstance(edit, types.TextEdit):
+        return types.AnnotatedTextEdit(ANNOTATION, edit.range, edit.new_text)
+    return edit
 
 
 def _line_starts(lines: Sequence[str], units: Units) -> Sequence[types.Position]:

@@ -4,12 +4,8 @@ from collections.abc import Iterator
 
 from lsprotocol import types
 
-from forge_lsp.lsp.actions import (
-    edit_command,
-    instructions_of,
-    line_range,
-    pending_hunks,
-)
+from forge_lsp.lsp.actions import edit_command, instructions_of, line_range
+from forge_lsp.lsp.pending import pending_hunks
 from forge_lsp.lsp.session import Session
 
 _DECISIONS = (

@@ -14,6 +14,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from forge_lsp.errors import ForgeError, InvalidRequest
+from forge_lsp.lsp.content import SCHEME
 from forge_lsp.lsp.documents import ExactWorkspace
 from forge_lsp.runs import INTERNAL_ERROR
 
@@ -83,6 +84,7 @@ class ForgeProtocol(LanguageServerProtocol):
         result.capabilities.execute_command_provider = types.ExecuteCommandOptions(
             commands=self.commands, work_done_progress=True
         )
+        _offer_content(result.capabilities, params.capabilities)
         return result
 
     @lsp_method(types.SHUTDOWN)
@@ -110,9 +112,7 @@ class ForgeProtocol(LanguageServerProtocol):
         try:
             return await self.execute(params)
         except ForgeError as error:
-            is_ours = isinstance(error, InvalidRequest)
-            code = types.ErrorCodes.InvalidParams.value if is_ours else REQUEST_FAILED
-            raise JsonRpcException(error.for_people(), code) from error
+            raise refusal(error) from error
 
     @lsp_method(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)
     def lsp_work_done_progress_cancel(
@@ -172,6 +172,22 @@ class ForgeProtocol(LanguageServerProtocol):
                 id=known, jsonrpc=self.VERSION, error=types.ResponseError(code, why)
             )
         )
+
+
+def _offer_content(ours: types.ServerCapabilities, theirs: types.ClientCapabilities) -> None:
+    """Offer virtual documents to a client that can't be told of them later; pygls knows the
+    option, and never gives it."""
+    content = theirs.workspace and theirs.workspace.text_document_content
+    if content and not content.dynamic_registration:
+        ours.workspace = ours.workspace or types.WorkspaceOptions()
+        ours.workspace.text_document_content = types.TextDocumentContentOptions(schemes=[SCHEME])
+
+
+def refusal(error: ForgeError) -> JsonRpcException:
+    """A failure as the answer to a request."""
+    is_ours = isinstance(error, InvalidRequest)
+    code = types.ErrorCodes.InvalidParams.value if is_ours else REQUEST_FAILED
+    return JsonRpcException(error.for_people(), code)
 
 
 def is_parse_error(error: Exception) -> bool:

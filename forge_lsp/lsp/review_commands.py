@@ -11,10 +11,13 @@ from lsprotocol import types
 from forge_lsp.changes.unified import unified_diff
 from forge_lsp.errors import NotFound, StoreFailed
 from forge_lsp.lsp import arguments
+from forge_lsp.lsp.content import is_shown, uri_of
+from forge_lsp.lsp.placements import rows_now
 from forge_lsp.lsp.session import Session, Started
+from forge_lsp.lsp.workspace import EditorWorkspace
 
 if TYPE_CHECKING:
-    from forge_lsp.actions.review import Choice
+    from forge_lsp.actions.choices import Choice
     from forge_lsp.changes.sets import FileChange
 
 
@@ -51,7 +54,8 @@ async def undo(
 async def diff(
     session: Session, given: arguments.Review, token: types.ProgressToken | None
 ) -> dict[str, Any]:
-    """Show what is pending as a patch, in a file that any editor can open."""
+    """Show what is pending as a patch, in a file that any editor can open; a plugin that asks
+    for virtual documents draws it itself."""
     del token
     workspace = await session.workspace(given.text_document)
     engine = await session.engine(workspace)
@@ -65,17 +69,48 @@ async def diff(
     place = engine.places.state / "reviews" / f"{change_set.id}.diff"
     await asyncio.to_thread(_write, place, text)
     uri = place.as_uri()
-    if not (
+    draws_itself = session.client.shows_content and session.watcher.sends_events
+    if not draws_itself and not (
         session.client.has_show_document and await session.client.show_document(uri, external=False)
     ):
         session.client.show(f"What waits for review: {place}")
-    return {"changeSetId": change_set.id, "uri": uri, "diff": text}
+    files = [_sides(workspace, change_set.id, change) for change in changes]
+    return {"changeSetId": change_set.id, "uri": uri, "diff": text, "files": files}
+
+
+def _sides(workspace: EditorWorkspace, change_set_id: str, change: "FileChange") -> dict[str, Any]:
+    """A file for an editor to draw; without virtual documents where it isn't text."""
+    document = workspace.document(change.path)
+    uri = document.uri if document else workspace.uri_of(change.path)
+    shown = is_shown(change)
+    rows = rows_now(change, document.source if document else None)
+    return {
+        "path": change.path,
+        "uri": uri,
+        "beforeUri": uri_of(change_set_id, "before", change.path) if shown else None,
+        "afterUri": uri_of(change_set_id, "after", change.path) if shown else None,
+        "hunks": [
+            {
+                "hunkId": hunk_id,
+                "beforeStart": hunk.before_start,
+                "beforeCount": hunk.before_count,
+                "afterStart": hunk.after_start,
+                "afterCount": hunk.after_count,
+                "firstLine": first,
+                "lastLine": last,
+            }
+            for hunk, hunk_id, (first, last) in zip(
+                change.hunks, change.hunk_ids, rows, strict=True
+            )
+        ],
+    }
 
 
 def _choice(given: arguments.Review) -> "Choice":
-    from forge_lsp.actions.review import Choice
+    from forge_lsp.actions.choices import Choice
 
-    return Choice(given.change_set_id, arguments.project_path(given.path), given.hunk)
+    path = arguments.project_path(given.path)
+    return Choice(given.change_set_id, path, given.hunk, given.hunk_id)
 
 
 def _write(place: Path, text: str) -> None:

@@ -15,11 +15,13 @@ from forge_lsp.errors import InvalidRequest, WorkspaceRefused
 from forge_lsp.lsp.arguments import Document
 from forge_lsp.lsp.client import Client
 from forge_lsp.lsp.configuration import Configuration
+from forge_lsp.lsp.content import Contents
 from forge_lsp.lsp.documents import Changes, ExactWorkspace
 from forge_lsp.lsp.edits_elsewhere import EditsElsewhere
 from forge_lsp.lsp.folder import open_folder
 from forge_lsp.lsp.insights import Insights
 from forge_lsp.lsp.outside import Outside
+from forge_lsp.lsp.placements import Placements
 from forge_lsp.lsp.previews import Previews
 from forge_lsp.lsp.tasks import Tasks
 from forge_lsp.lsp.watching import Watcher
@@ -63,6 +65,8 @@ class Session:
         """The document that the person did something in last."""
         self.tasks = Tasks()
         self.insights = Insights(client, self.changes, self.tasks)
+        self.contents = Contents(self)
+        self.placements = Placements()
         self.outside = Outside(client)
         self.elsewhere = EditsElsewhere(self)
         self._get_documents = get_documents
@@ -184,3 +188,5 @@ class Session:
         del project
         if self.client.refreshes_lenses:
             self.tasks.start(self.client.refresh_lenses(), "refresh lenses")
+        if self.client.shows_content:
+            self.tasks.start(self.contents.refresh(), "refresh virtual documents")

@@ -37,6 +37,7 @@ TITLES = {
     "accept": "Forge: accepting",
     "reject": "Forge: rejecting",
     "undo": "Forge: undoing",
+    "restore": "Forge: restoring",
     "packages": "Forge: installing packages",
     "sandbox": "Forge: making a sandbox",
     "python": "Forge: running Python",

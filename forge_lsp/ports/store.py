@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from forge_lsp.changes.sets import ChangeSet
+from forge_lsp.changes.summaries import ChangeSummary
 from forge_lsp.events import Outcome, Recorded
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.conversations import ConversationStore
@@ -204,6 +205,10 @@ class Store(ProjectStore, ConversationStore, FollowedStore, Protocol):
         """The newest first."""
         ...
 
+    async def runs_named(self, run_ids: Sequence[str]) -> Sequence[RunRecord]:
+        """Those of the runs that there are, in no order."""
+        ...
+
     async def note_listener(self, run_id: str) -> None:
         """Let the owner of an open run know that somebody listens to it here."""
         ...
@@ -241,10 +246,29 @@ class Store(ProjectStore, ConversationStore, FollowedStore, Protocol):
         """Write it or bring it up to date; file contents are kept once, by their hash."""
         ...
 
+    async def save_change_sets(self, sets: Sequence[ChangeSet]) -> None:
+        """The same of several, all of them or none."""
+        ...
+
     async def change_set(self, change_set_id: str) -> ChangeSet | None: ...
 
     async def change_sets(self, project: str, *, limit: int) -> Sequence[ChangeSet]:
         """The newest first."""
+        ...
+
+    async def accepted_change_sets(
+        self, project: str, *, after: int = -1, limit: int | None = None
+    ) -> Sequence[ChangeSet]:
+        """Those of which something can be undone that was accepted after that time.
+
+        The one comes first in which something was accepted last.
+        """
+        ...
+
+    async def change_summaries(
+        self, project: str, *, limit: int, before: str | None = None
+    ) -> Sequence[ChangeSummary]:
+        """The newest first, in one query; with `before`, an id, those that are older than it."""
         ...
 
     async def add_messages(self, conversation: str, messages: Sequence[Message]) -> None: ...

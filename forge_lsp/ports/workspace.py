@@ -26,6 +26,8 @@ class WorkspaceEdit:
     path: ProjectPath
     before: bytes | None
     after: bytes | None
+    change_set_id: str = ""
+    """Which change set it belongs to, for people."""
 
 
 @dataclass(frozen=True, slots=True)

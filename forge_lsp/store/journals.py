@@ -159,6 +159,12 @@ def newest_runs(connection: Connection, limit: int, project: str | None) -> Sequ
     return [RunRecord(**row) for row in connection.execute(query).mappings()]
 
 
+def runs_named(connection: Connection, run_ids: Sequence[str]) -> Sequence[RunRecord]:
+    """Those of the runs that there are."""
+    query = select(schema.runs).where(_runs.id.in_(run_ids))
+    return [RunRecord(**row) for row in connection.execute(query).mappings()]
+
+
 def open_runs(connection: Connection) -> Sequence[RunRecord]:
     """The runs that have not ended."""
     return [RunRecord(**row) for row in connection.execute(_open_runs).mappings()]

@@ -101,6 +101,9 @@ file_changes = Table(
     Column("after", String(64), ForeignKey("blobs.hash")),
     Column("undo_to", String(64), ForeignKey("blobs.hash")),
     Column("undo_from", String(64), ForeignKey("blobs.hash")),
+    Column("accepted_at", BigInteger),
+    Column("added", Integer, nullable=False, server_default=text("0")),
+    Column("removed", Integer, nullable=False, server_default=text("0")),
 )
 """`before`, `after`, `undo_to` and `undo_from` are hashes of contents; NULL where no file is."""
 

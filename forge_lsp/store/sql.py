@@ -12,6 +12,7 @@ from typing import Protocol
 from sqlalchemy import URL, Connection, Engine
 
 from forge_lsp.changes.sets import ChangeSet
+from forge_lsp.changes.summaries import ChangeSummary
 from forge_lsp.events import Recorded
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message
@@ -140,6 +141,10 @@ class SqlStore(SqlProjects, SqlFollowing):
         """The newest runs first, of one project or of all."""
         return await self._read(journals.newest_runs, limit, project)
 
+    async def runs_named(self, run_ids: Sequence[str]) -> Sequence[RunRecord]:
+        """Those of the runs that there are, in no order."""
+        return await self._read(journals.runs_named, run_ids)
+
     def watch_run(self, run_id: str) -> AbstractContextManager[Watch]:
         """Hears of events that others append to the run."""
         self._peers.watch()
@@ -186,7 +191,12 @@ class SqlStore(SqlProjects, SqlFollowing):
 
     async def save_change_set(self, change_set: ChangeSet) -> None:
         """Write it in place of what was kept under its id."""
-        await self._write(change_sets.save, change_set)
+        await self._write(change_sets.save, [change_set])
+
+    async def save_change_sets(self, sets: Sequence[ChangeSet]) -> None:
+        """The same of several, all of them or none."""
+        if sets:
+            await self._write(change_sets.save, sets)
 
     async def change_set(self, change_set_id: str) -> ChangeSet | None:
         """The change set of this id."""
@@ -195,6 +205,18 @@ class SqlStore(SqlProjects, SqlFollowing):
     async def change_sets(self, project: str, *, limit: int) -> Sequence[ChangeSet]:
         """The project's newest change sets first."""
         return await self._read(change_sets.newest, project, limit)
+
+    async def accepted_change_sets(
+        self, project: str, *, after: int = -1, limit: int | None = None
+    ) -> Sequence[ChangeSet]:
+        """Those that have an accept after that time, the latest first."""
+        return await self._read(change_sets.accepted, project, after, limit)
+
+    async def change_summaries(
+        self, project: str, *, limit: int, before: str | None = None
+    ) -> Sequence[ChangeSummary]:
+        """The project's newest change sets first, without contents."""
+        return await self._read(change_sets.summaries, project, limit, before)
 
     async def add_messages(self, conversation: str, messages: Sequence[Message]) -> None:
         """Put `messages` at the end of the conversation, all of them or none."""

@@ -17,8 +17,8 @@ from forge_lsp import events
 from forge_lsp.actions.apps import app_of, app_workspace, fork, new_app, rollback, write_files
 from forge_lsp.actions.build.building import BuildRequest, build
 from forge_lsp.actions.build.resuming import earlier, resumable
+from forge_lsp.actions.choices import Choice
 from forge_lsp.actions.late import Late
-from forge_lsp.actions.review import Choice
 from forge_lsp.errors import (
     Conflict,
     Gone,

@@ -7,7 +7,8 @@ from action_world import DONE, PROJECT, World, a_world, applied, ending, file
 from memory_sandbox import MemorySandbox
 from memory_workspace import MemoryWorkspace
 
-from forge_lsp.actions.review import Choice, Reviews
+from forge_lsp.actions.choices import Choice
+from forge_lsp.actions.review import Reviews
 from forge_lsp.errors import Conflict, NotFound
 from forge_lsp.paths import ProjectPath
 
@@ -143,15 +144,98 @@ async def test_undo_is_refused_with_the_name_of_a_file_that_changed_since(
     world: World, reviews: Reviews, workspace: MemoryWorkspace
 ) -> None:
     await world.said(await reviews.accept(workspace, Choice()))
-    workspace.type_into("src/App.tsx", b"line 9\n", b"mine\n")
+    workspace.type_into("src/App.tsx", b"line two\n", b"mine\n")
     last = ending(await world.said(await reviews.undo(workspace)))
     assert (last.outcome, last.code) == ("failed", "changed_since")
     assert "src/App.tsx" in last.message
-    assert workspace.text("src/App.tsx") == AFTER.replace(b"line 9\n", b"mine\n")
+    assert workspace.text("src/App.tsx") == AFTER.replace(b"line two\n", b"mine\n")
     assert workspace.disk["src/New.tsx"] == b"new\n", "nothing was undone"
-    workspace.type_into("src/App.tsx", b"mine\n", b"line 9\n")
+    workspace.type_into("src/App.tsx", b"mine\n", b"line two\n")
     await world.said(await reviews.undo(workspace))
     assert workspace.text("src/App.tsx") == BEFORE
+
+
+async def test_undo_leaves_what_was_typed_elsewhere_in_the_file(
+    world: World, reviews: Reviews, workspace: MemoryWorkspace, sandbox: MemorySandbox
+) -> None:
+    await world.said(await reviews.accept(workspace, Choice()))
+    workspace.type_into("src/App.tsx", b"line 9\n", b"mine\n")
+    await world.said(await reviews.undo(workspace))
+    kept = BEFORE.replace(b"line 9\n", b"mine\n")
+    assert workspace.text("src/App.tsx") == kept
+    assert sandbox.contents["src/App.tsx"] == kept
+    assert "src/New.tsx" not in workspace.disk
+
+
+async def test_an_undo_that_the_editor_makes_in_part_is_taken_back_whole(
+    world: World, reviews: Reviews, workspace: MemoryWorkspace
+) -> None:
+    await world.said(await reviews.accept(workspace, Choice()))
+    workspace.read_only.add("src/Old.tsx")
+    said = await world.said(await reviews.undo(workspace))
+    last = ending(said)
+    assert (last.outcome, last.code) == ("failed", "changed_since")
+    assert "src/Old.tsx" in last.message
+    assert "Nothing was changed" in last.message
+    assert applied(said, "workspace") == {"src/Old.tsx": False}
+    assert workspace.disk == TAKEN
+    workspace.read_only.clear()
+    await world.said(await reviews.undo(workspace))
+    assert workspace.disk == DISK
+
+
+async def test_of_two_undos_at_once_one_finds_nothing_left(
+    world: World, reviews: Reviews, workspace: MemoryWorkspace
+) -> None:
+    await world.said(await reviews.accept(workspace, Choice()))
+    workspace.may_apply.clear()
+    runs = [await reviews.undo(workspace) for _ in range(2)]
+    workspace.may_apply.set()
+    first, second = [ending(await world.said(run)) for run in runs]
+    assert (first.outcome, second.code) == ("completed", "conflict")
+    assert workspace.disk == DISK
+
+
+async def test_the_same_hunk_decided_twice_at_once_is_decided_once(
+    world: World, reviews: Reviews, workspace: MemoryWorkspace
+) -> None:
+    workspace.may_apply.clear()
+    runs = [await reviews.accept(workspace, Choice(path=APP, hunk=0)) for _ in range(2)]
+    runs.append(await reviews.reject(workspace, Choice(path=APP, hunk=1)))
+    workspace.may_apply.set()
+    first, second, third = [ending(await world.said(run)) for run in runs]
+    assert (first.outcome, second.code, third.outcome) == ("completed", "conflict", "completed")
+    assert workspace.disk["src/App.tsx"] == FIRST_HUNK
+    assert "src/App.tsx" not in world.pending
+
+
+async def test_a_reject_after_typing_leaves_the_typing_in_the_sandbox_and_takes_the_hunk_out(
+    world: World, reviews: Reviews, workspace: MemoryWorkspace, sandbox: MemorySandbox
+) -> None:
+    workspace.type_into("src/App.tsx", b"line 9\n", b"mine\n")
+    await world.said(await reviews.reject(workspace, Choice(path=APP, hunk=1)))
+    assert sandbox.contents["src/App.tsx"] == FIRST_HUNK.replace(b"line 9\n", b"mine\n")
+    await world.said(await reviews.reject(workspace, Choice(path=APP)))
+    assert sandbox.contents["src/App.tsx"] == BEFORE.replace(b"line 9\n", b"mine\n")
+    assert workspace.text("src/App.tsx") == BEFORE.replace(b"line 9\n", b"mine\n")
+
+
+async def test_a_hunk_accepted_after_typing_leaves_the_other_in_the_sandbox(
+    world: World, reviews: Reviews, workspace: MemoryWorkspace, sandbox: MemorySandbox
+) -> None:
+    workspace.type_into("src/App.tsx", b"line 9\n", b"mine\n")
+    await world.said(await reviews.accept(workspace, Choice(path=APP, hunk=0)))
+    assert workspace.text("src/App.tsx") == FIRST_HUNK.replace(b"line 9\n", b"mine\n")
+    assert sandbox.contents["src/App.tsx"] == AFTER.replace(b"line 9\n", b"mine\n")
+
+
+async def test_a_reject_of_a_file_that_was_deleted_meanwhile_leaves_it_deleted(
+    world: World, reviews: Reviews, workspace: MemoryWorkspace, sandbox: MemorySandbox
+) -> None:
+    del workspace.disk["src/App.tsx"]
+    await world.said(await reviews.reject(workspace, Choice(path=APP)))
+    assert "src/App.tsx" not in workspace.disk
+    assert "src/App.tsx" not in sandbox.contents
 
 
 async def test_what_was_typed_meanwhile_is_merged(

@@ -137,3 +137,42 @@ def test_a_set_knows_what_is_pending_and_what_can_be_undone() -> None:
     assert not files.is_pending
     assert files.file("b.ts") == other.rejected()
     assert files.file("c.ts") is None
+
+
+LINES = b"1\n2\n3\n4\n5\n6\n7\n8\n9\n"
+ENDS = b"x\n2\n3\n4\n5\n6\n7\n8\nx\n"
+
+
+def test_a_hunk_is_known_again_after_another_was_decided() -> None:
+    it = change(LINES, ENDS)
+    accepted = it.accepted(LINES, it.wanted(0), 0)
+    assert accepted.hunk_of(it, 1) == 0
+    assert accepted.hunk_of(it, 0) is None
+    assert it.rejected(0).hunk_of(it, 1) == 0
+    assert it.rejected(0).hunk_of(it, 0) is None
+    assert it.hunk_of(it, 2) is None
+
+
+def test_of_two_alike_the_one_that_is_left_is_not_taken_for_the_other() -> None:
+    it = change(b"a\n1\n2\na\n", b"b\n1\n2\nb\n")
+    for decided in (it.rejected(0), it.accepted(it.before, it.wanted(0), 0)):
+        assert decided.hunk_of(it, 0) is None
+        assert decided.hunk_of(it, 1) == 0
+
+
+def test_lines_are_counted_but_those_of_what_is_not_text() -> None:
+    it = change(LINES, ENDS).counted()
+    assert (it.added, it.removed) == (2, 2)
+    it = change(None, b"1\n2\n").counted()
+    assert (it.added, it.removed) == (2, 0)
+    it = change(b"\x00\n", b"\x01\n").counted()
+    assert (it.added, it.removed) == (0, 0)
+
+
+def test_when_it_was_accepted_is_known_as_long_as_it_can_be_undone() -> None:
+    it = change(b"a\n", b"b\n")
+    assert it.accepted_at is None
+    it = it.accepted(b"a\n", b"b\n", at=7)
+    assert it.accepted_at == 7
+    assert it.undone().accepted_at is None
+    assert change(b"a\n", b"b\n").accepted(b"b\n", b"b\n", at=7).accepted_at is None

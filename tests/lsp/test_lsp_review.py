@@ -5,21 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lsp_review import propose
 from lsp_wire import BARE, VS_CODE, Editor, apply_text_edits, editor
 
 EVENTS = {"events": True}
 SIX = "".join(f"line {number}\n" for number in range(1, 7))
-
-
-async def propose(client: Editor, files: dict[str, str | None]) -> str:
-    """Bring a change into review by way of an accept that the editor refuses; gives its id."""
-    honest = client.answers["workspace/applyEdit"]
-    client.answers["workspace/applyEdit"] = lambda params: {"applied": False}
-    answer = await client.command("forge.apply", {"files": files, "target": "workspace"})
-    run_id = answer["result"]["runId"]
-    assert (await client.wait_for_end(run_id))["outcome"] == "failed"
-    client.answers["workspace/applyEdit"] = honest
-    return run_id
 
 
 async def test_an_accept_edits_open_documents_and_undo_gives_back_the_same_bytes(

@@ -76,6 +76,8 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
             "forge.review.reject",
             "forge.review.diff",
             "forge.undo",
+            "forge.history",
+            "forge.restore",
             "forge.cancel",
             "forge.runs",
             "forge.status",
@@ -91,7 +93,7 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
         ],
         "workDoneProgress": True,
     }
-    assert len(COMMANDS) == 29
+    assert len(COMMANDS) == 31
     assert capabilities["codeActionProvider"]["codeActionKinds"] == [
         "refactor.rewrite.forge",
         "refactor.rewrite.forge.review",

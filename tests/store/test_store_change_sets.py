@@ -1,5 +1,6 @@
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -8,9 +9,11 @@ from typing import Any
 import pytest
 
 from forge_lsp.changes.sets import ChangeSet, FileChange
+from forge_lsp.changes.summaries import ChangeSummary, FileSummary
 from forge_lsp.errors import StoreFailed
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.store import Store
+from forge_lsp.ports.store import RunRecord, Store
+from forge_lsp.store import schema
 
 APP = ProjectPath.parse("src/App.tsx")
 LOGO = ProjectPath.parse("public/ü logo.png")
@@ -141,3 +144,84 @@ async def test_a_change_set_that_can_not_be_written_leaves_the_one_before(
     with pytest.raises(StoreFailed):
         await store.save_change_set(replace(first, title="lone \ud800", files=()))
     assert await store.change_set("run_1") == first
+
+
+async def test_several_are_saved_together_or_not_at_all(store: Store, a_change_set: MakeChangeSet):
+    sets = [a_change_set(FileChange(APP, None, b"x"), change_set_id=f"run_{n}") for n in range(3)]
+    await store.save_change_sets(sets)
+    assert [await store.change_set(each.id) for each in sets] == sets
+    with pytest.raises(StoreFailed):
+        await store.save_change_sets(
+            [replace(sets[0], title="new"), replace(sets[1], title="lone \ud800")]
+        )
+    assert await store.change_set("run_0") == sets[0]
+    await store.save_change_sets([])
+
+
+async def test_accepted_ones_are_listed_by_their_last_accept(
+    store: Store, a_change_set: MakeChangeSet
+):
+    def accepted(at: int | None, path: ProjectPath = APP) -> FileChange:
+        return FileChange(path, b"2", b"2", "accepted", b"1", b"2", accepted_at=at)
+
+    early = a_change_set(accepted(3), accepted(5, NOTES), change_set_id="run_1", created_at=9)
+    late = a_change_set(accepted(4), accepted(8, NOTES), change_set_id="run_2", created_at=1)
+    never = a_change_set(FileChange(APP, b"1", b"2"), change_set_id="run_3", created_at=2)
+    elsewhere = replace(a_change_set(accepted(9), change_set_id="run_4"), project="file:///other")
+    await store.save_change_sets([early, late, never, elsewhere])
+
+    assert await store.accepted_change_sets("file:///app") == [late, early]
+    assert await store.accepted_change_sets("file:///app", limit=1) == [late]
+    assert await store.accepted_change_sets("file:///app", after=5) == [late]
+    assert await store.accepted_change_sets("file:///app", after=8) == []
+
+
+async def test_summaries_tell_all_but_the_contents(store: Store, a_change_set: MakeChangeSet):
+    change = FileChange(APP, b"1", b"2", "accepted", b"1", b"2", accepted_at=7, added=3, removed=1)
+    some = [a_change_set(change, change_set_id=f"run_{n}", created_at=n // 2) for n in range(5)]
+    await store.save_change_sets([*some, a_change_set(change_set_id="run_x", created_at=9)])
+
+    empty, newest, *_ = await store.change_summaries("file:///app", limit=9)
+    assert (empty.id, empty.files) == ("run_x", ())
+    assert newest == ChangeSummary(
+        "run_4", "A counter", 2, (FileSummary(APP, "accepted", 3, 1, 7),)
+    )
+    older = await store.change_summaries("file:///app", limit=2, before="run_3")
+    assert [each.id for each in older] == ["run_2", "run_1"]
+    assert await store.change_summaries("file:///app", limit=2, before="run_0") == []
+
+
+async def test_a_long_history_is_listed_in_an_instant(
+    store: Store, a_change_set: MakeChangeSet, a_run: Callable[..., RunRecord], execute: Execute
+):
+    await store.save_change_set(a_change_set(FileChange(APP, None, b"x")))
+    await store.create_run(a_run())
+    numbers = (
+        "WITH RECURSIVE n (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM n WHERE n < 10000) "
+        "INSERT INTO {} SELECT {} FROM n, {} AS old WHERE {}"
+    )
+    for table, key, moved in (
+        ("change_sets", "id", ("created_at",)),
+        ("file_changes", "change_set_id", ()),
+        ("runs", "id", ("started_at",)),
+    ):
+        columns = schema.metadata.tables[table].columns.keys()
+        values = [f'old."{name}"' + (" + n" if name in moved else "") for name in columns]
+        values[list(columns).index(key)] = "'run_' || n"
+        insert = f"{table} ({', '.join(map(quoted, columns))})"
+        where = f"old.{key} = 'run_1'"
+        await execute(numbers.format(insert, ", ".join(values), table, where))
+
+    took: list[float] = []
+    for _ in range(5):
+        started = time.perf_counter()
+        page = await store.change_summaries("file:///app", limit=50, before="run_9000")
+        runs = await store.runs_named([each.id for each in page])
+        took.append(time.perf_counter() - started)
+        assert [each.id for each in page[:2]] == ["run_8999", "run_8998"]
+        assert len(runs) == 50
+    assert min(took) < 0.2
+
+
+def quoted(name: str) -> str:
+    return f'"{name}"'

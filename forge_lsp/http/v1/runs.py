@@ -64,7 +64,7 @@ async def cancel(request: web.Request) -> web.Response:
 async def rollback(request: web.Request) -> web.Response:
     """POST /v1/runs/{id}/rollback: put back what the run changed, within 24 hours of its end.
 
-    Nothing is put back where one of its files has changed since.
+    Nothing is put back where one of its files has changed since in the same lines.
     """
     engine = await engine_of(request)
     record = await record_of(engine, request)
