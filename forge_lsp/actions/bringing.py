@@ -3,13 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from forge_lsp.actions.fragment_sync import (
-    TAKEN_OVER,
-    WAITING,
-    Contents,
-    EditElsewhere,
-    note_files,
-)
+from forge_lsp.actions.fragment_sync import Contents, Known, note_files
+from forge_lsp.actions.lacking import TAKEN_OVER, WAITING, EditElsewhere
 from forge_lsp.changes.sets import ChangeSet, FileChange
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.projects import FragmentRecord
@@ -59,12 +54,13 @@ async def bring(
         left = [*colliding, *(change.path for change in change_set.pending)]
         made = [change.path for change in clean if change.path not in left]
         merged = {path: await workspace.read(path) for path in made}
-        taken = {**engine.following.taken, fragment.id: upto}
-        await _hold(engine, workspace.project, merged, TAKEN_OVER, taken)
+        known = engine.following.known
+        known = Known({**known.taken, fragment.id: upto}, known.own)
+        await _hold(engine, workspace.project, merged, TAKEN_OVER, known)
         if left:
             wanted = {path: edits[path] for path in left}
             proposed = await _lay_open(engine, workspace, change_set, wanted)
-            await _hold(engine, workspace.project, proposed, WAITING, taken)
+            await _hold(engine, workspace.project, proposed, WAITING, known)
             engine.following.tell_collided(workspace.project, run.id, list(proposed))
 
     run = await engine.runs.start(
@@ -112,12 +108,12 @@ async def _lay_open(
 
 
 async def _hold(
-    engine: "Engine", project: str, contents: Contents, reason: str, taken: Mapping[str, int]
+    engine: "Engine", project: str, contents: Contents, reason: str, known: Known
 ) -> None:
     """Have the fragment and the sandbox hold the files so, as they do after a review."""
     if not contents:
         return
-    stands = await note_files(engine.store, project, contents, reason, taken)
+    stands = await note_files(engine.store, project, contents, reason, known)
     sandbox = engine.sandboxes.of_project(project)
     if sandbox is not None and await sandbox.is_alive():
         await sandbox.put({**contents, **stands})

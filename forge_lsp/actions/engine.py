@@ -43,7 +43,7 @@ class Engine:
             await self.upkeep.close()
         await self.runs.close()
         await self.sandboxes.close()
-        await self.following.disown()
+        await self.following.disown(self.store)
         if self.model.opened is not None:
             await self.model.opened.close()
         await self.store.close()

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from forge_lsp.actions.bringing import bring, proposed_files
-from forge_lsp.actions.fragment_sync import (
+from forge_lsp.actions.fragment_sync import Contents, note_files
+from forge_lsp.actions.lacking import (
+    DECIDED,
     FIRST_VERSION,
     FROM_WORKSPACE,
-    Contents,
+    OUTSIDE,
     edits_elsewhere,
 )
 from forge_lsp.actions.sources import GivenFiles
+from forge_lsp.clock import now_ms
 from forge_lsp.errors import ForgeError, SandboxGone
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.following import FragmentStep
@@ -31,6 +34,9 @@ LOOK_S = 60.0
 MOST_FRAGMENTS = 50
 """Of a project, the newest first, of which edits are brought here."""
 
+SETTLED_MS = 60_000
+"""An answer that is younger may not wait for review as yet, though it will."""
+
 
 @dataclass(slots=True)
 class Place:
@@ -41,7 +47,9 @@ class Place:
     shown: int
     """The version up to which the sandbox has it."""
     owed: Mapping[ProjectPath, int] = field(default_factory=dict[ProjectPath, int])
-    """Files of which a change waits for review, and up to which version the workspace has them."""
+    """Files that aren't there as yet, and up to which version the workspace has them."""
+    brought: dict[ProjectPath, int] = field(default_factory=dict[ProjectPath, int])
+    """The last edit of each file that was brought there."""
 
     @property
     def all_taken(self) -> int:
@@ -58,10 +66,9 @@ class Followed:
     def __init__(self, engine: "Engine", project: str) -> None:
         self.places: dict[str, Place] = {}
         """By fragment."""
-        self.owned: set[str] = set()
-        """The sandboxes that the others know to be this process's."""
         self._engine = engine
         self._project = project
+        self._has_looked = False
         self._watch: Watch | None = None
 
     async def keep_up(self) -> None:
@@ -100,6 +107,9 @@ class Followed:
             since = min(place.shown, place.all_taken)
             if fragment.version > since:
                 await self._catch_up(fragment, place, since)
+        if not self._has_looked:
+            self._has_looked = True
+            await self._note_meanwhile(fragments)
 
     async def _begin(self, fragments: Sequence[FragmentRecord]) -> None:
         new = [each for each in fragments if each.id not in self.places]
@@ -125,6 +135,19 @@ class Followed:
         if workspace is not None:
             await self._take_over(fragment, place, workspace, steps, upto)
 
+    async def _note_meanwhile(self, fragments: Sequence[FragmentRecord]) -> None:
+        """What was changed in the workspace while nobody followed is in the fragment, too."""
+        workspace, engine = self._workspace, self._engine
+        if workspace is None or not fragments:
+            return
+        newest = fragments[0]
+        if now_ms() - newest.created_at < SETTLED_MS:
+            return
+        held = await engine.store.fragment_files(newest.id)
+        waiting = await proposed_files(engine, self._project)
+        found = {path: await workspace.read(path) for path in held if path not in waiting}
+        await note_files(engine.store, self._project, found, OUTSIDE, engine.following.known)
+
     # Where it is shown
 
     async def _keep_address(self, fragment_id: str) -> None:
@@ -134,10 +157,8 @@ class Followed:
         if fragment is None or sandbox is None or not await sandbox.is_alive():
             return
         told = fragment.sandbox_id
-        is_new = sandbox.id not in self.owned
-        if is_new:
-            await store.own_sandbox(sandbox.id)
-            self.owned.add(sandbox.id)
+        is_new = sandbox.id not in self._engine.following.owned
+        await self._engine.following.own(self._engine, sandbox.id)
         if told == sandbox.id or not (is_new if told is None else await self._has_ended(told)):
             return
         await store.move_sandbox(self._project, told, sandbox.id, sandbox.url)
@@ -195,22 +216,34 @@ class Followed:
         upto: int,
     ) -> None:
         """Make others' edits in the workspace, once; those of what waits for review are there."""
-        edits = edits_elsewhere(steps, place.taken, place.owed)
+        own = self._engine.following.known.own_of(fragment.id)
+        found = edits_elsewhere(steps, place.taken, owed=place.owed, own=own)
+        edits = {
+            path: edit
+            for path, edit in found.items()
+            if edit.version > place.brought.get(path, 0) and not workspace.why_not_writable(path)
+        }
         waiting: Contents = {}
         if edits:
             waiting = await proposed_files(self._engine, self._project)
-        todo = {
-            path: edit
-            for path, edit in edits.items()
-            if path not in waiting and not workspace.why_not_writable(path)
-        }
+        todo = {path: edit for path, edit in edits.items() if path not in waiting}
         if todo:
             await bring(self._engine, fragment, workspace, todo, upto)
         before = place.all_taken
-        place.owed = {path: place.owed.get(path, place.taken) for path in edits if path in waiting}
+        lacking = [path for path in edits if path in waiting]
+        lacking += await _stale(workspace, [each for each in steps if each.version not in own])
+        place.owed = {path: place.owed.get(path, place.taken) for path in lacking}
+        place.brought |= {path: edit.version for path, edit in todo.items()}
         place.taken = upto
         if place.all_taken > before:
             await self._engine.store.note_taken(fragment.id, place.all_taken)
+
+
+async def _stale(workspace: Workspace, steps: Sequence[FragmentStep]) -> Sequence[ProjectPath]:
+    """The files that other editors of the folder saved otherwise than they are open here: it is
+    not known that this one has loaded them."""
+    last = {step.path: step for step in steps if step.reason in FROM_WORKSPACE - DECIDED}
+    return [path for path, step in last.items() if await workspace.read(path) != step.content]
 
 
 async def is_elsewhere(engine: "Engine", sandbox_id: str) -> bool:

@@ -6,12 +6,14 @@ workspace open, or its sandbox, hears of it from the store, and brings to both w
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
 from forge_lsp.actions.followed import Followed
+from forge_lsp.actions.fragment_sync import Known
 from forge_lsp.errors import ForgeError
 from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.store import Store
 from forge_lsp.turns import Turns
 
 if TYPE_CHECKING:
@@ -44,34 +46,43 @@ class Following:
         """By fragment: who writes it and its sandbox, and who brings others' edits there."""
         self.written: set[tuple[str, int]] = set()
         """The versions of fragments that this process has put into its sandboxes itself."""
+        self.owned: set[str] = set()
+        """The sandboxes that the others know to be this process's."""
         self.audience: list[Audience] = []
         self._followed: dict[str, Followed] = {}
+        self._own: set[tuple[str, int]] = set()
+        """The versions of fragments that were made from the workspaces here."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._engine: Engine | None = None
         self._is_closed = False
 
     @property
-    def taken(self) -> Mapping[str, int]:
-        """By fragment, up to which version the workspace that is open here has it."""
-        return {
+    def known(self) -> Known:
+        """What the workspaces that are open here have."""
+        taken = {
             fragment_id: place.taken
             for followed in self._followed.values()
             for fragment_id, place in followed.places.items()
         }
+        return Known(taken, self._own)
 
     def follow(self, engine: "Engine", project: str) -> None:
         """Follow the project from now on."""
         if not project or self._is_closed or project in self._followed:
             return
-        if self._engine is None:
+        if not self._followed:
             engine.reviews.on_change(self._stir)
             engine.sandboxes.on_made(self._stir)
-        self._engine = engine
         followed = Followed(engine, project)
         self._followed[project] = followed
         task = asyncio.create_task(followed.keep_up(), name=f"follow {project}")
         task.add_done_callback(_log_death)
         self._tasks.append(task)
+
+    async def own(self, engine: "Engine", sandbox_id: str) -> None:
+        """Let the others know that this process has the sandbox; once for each."""
+        if sandbox_id not in self.owned:
+            await engine.store.own_sandbox(sandbox_id)
+            self.owned.add(sandbox_id)
 
     def forget_written(self, fragment_id: str, upto: int) -> None:
         """Versions up to this one are in the sandbox, whoever put them there."""
@@ -106,13 +117,12 @@ class Following:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def disown(self) -> None:
+    async def disown(self, store: Store) -> None:
         """The sandboxes have ended, and are nobody's: this process may live on without them."""
-        owned = [name for each in self._followed.values() for name in each.owned]
-        if self._engine is None or not owned:
+        if not self.owned:
             return
         try:
-            await self._engine.store.disown_sandboxes(owned)
+            await store.disown_sandboxes(list(self.owned))
         except ForgeError as error:
             log.info("sandboxes are still told to be this process's: %s", error.message)
 

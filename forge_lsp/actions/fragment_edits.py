@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from forge_lsp.actions.bringing import proposed_files
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.followed import is_elsewhere
-from forge_lsp.actions.fragment_sync import MERGED, edits_elsewhere
 from forge_lsp.actions.fragments import fragment_of
+from forge_lsp.actions.lacking import MERGED, edits_elsewhere
 from forge_lsp.actions.sources import GivenFiles
 from forge_lsp.clock import now_ms
 from forge_lsp.errors import (
@@ -190,7 +190,7 @@ def _own(engine: Engine, account: str, sandbox_id: str) -> Sandbox | None:
 
 async def _tell(engine: Engine, fragment: FragmentRecord, sandbox: Sandbox) -> None:
     """Let everybody know that the fragment is shown there, and that it is this process's."""
-    await engine.store.own_sandbox(sandbox.id)
+    await engine.following.own(engine, sandbox.id)
     await engine.store.tell_sandbox(fragment.id, sandbox.id, sandbox.url)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STEP_MS = 50
+STEP_MS = 25
 """Changes are told once there was none for so long."""
-MOST_MS = 1_000
-"""They are told after so long at the latest."""
+MOST_MS = 100
+"""They are told after so long at the latest; who hears of them puts the pieces together."""
 LOOK_MS = 5_000
 MOST_FOLDERS = 5_000
 """Each takes one of the watches of which the system gives a user a bounded number."""
@@ -113,55 +113,69 @@ class FolderWatch:
             self._watch()
         except FolderTooLarge as error:
             self._in_loop(self._give_up, str(error))
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             self._in_loop(self._give_up, f"the system won't watch it ({_first_line(error)})")
 
     def _watch(self) -> None:
-        known: Collection[str] = ()
-        while not self._stop.is_set():
-            listing = list_folder(self._root)
-            folders = ["", *listing.folders]
-            if not listing.is_whole or len(folders) > MOST_FOLDERS:
-                raise FolderTooLarge(
-                    f"it holds more than {MOST_FOLDERS:,} folders, or too many files"
-                )
-            with self._notify(folders) as notify:
-                if known:
-                    # What came into new folders before they were watched.
-                    self._in_loop(self._tell, _parsed(set(folders).difference(known)))
-                self._in_loop(self.begun.set)
-                known = set(folders)
-                self._pass_on(notify, listing, known)
+        listing, notify = self._begin()
+        try:
+            self._in_loop(self.begun.set)
+            while not self._stop.is_set():
+                if not self._pass_on(notify, listing, MOST_MS, STEP_MS, LOOK_MS):
+                    continue
+                # The new watch begins before the old one ends, so that nothing falls between.
+                before, ending = listing, notify
+                listing, notify = self._begin()
+                self._pass_on(ending, before, 1, 1, 1)
+                ending.close()
+                # What came into new folders before they were watched.
+                came = {*listing.folders}.difference(before.folders)
+                self._in_loop(self._tell, [ProjectPath.parse(each) for each in sorted(came)])
+        finally:
+            notify.close()
 
-    def _notify(self, folders: Sequence[str]) -> "RustNotify":
+    def _begin(self) -> "tuple[Listing, RustNotify]":
         # Costs nothing to those whose editors watch.
         from watchfiles._rust_notify import RustNotify
 
-        places = [str(self._root / folder) for folder in folders]
-        return RustNotify(
-            [place for place in places if Path(place).is_dir()],
-            debug=False,
-            force_polling=False,
-            poll_delay_ms=0,
-            recursive=False,
-            ignore_permission_denied=True,
-        )
+        while True:
+            listing = list_folder(self._root)
+            places = [str(self._root / folder) for folder in ["", *listing.folders]]
+            if not listing.is_whole or len(places) > MOST_FOLDERS:
+                told = f"it holds more than {MOST_FOLDERS:,} folders, or too many files"
+                raise FolderTooLarge(told)
+            try:
+                return listing, RustNotify(
+                    [place for place in places if Path(place).is_dir()],
+                    debug=False,
+                    force_polling=False,
+                    poll_delay_ms=0,
+                    recursive=False,
+                    ignore_permission_denied=True,
+                )
+            except FileNotFoundError:
+                # One of them has gone since they were listed.
+                if self._stop.is_set():
+                    raise
 
-    def _pass_on(self, notify: "RustNotify", listing: Listing, known: Collection[str]) -> None:
-        """Tell of changes until other folders are to be watched, or it is over."""
-        while not self._stop.is_set():
-            found = notify.watch(MOST_MS, STEP_MS, LOOK_MS, self._stop)
-            if isinstance(found, str):
-                continue
-            names = {Path(place).relative_to(self._root).as_posix() for _, place in found}
-            shown = {name for name in names if is_allowed(name) and not listing.rules.hide(name)}
-            if shown:
-                self._in_loop(self._tell, _parsed(shown))
-            if any(self._asks_for_others(name, known) for name in shown):
-                return
+    def _pass_on(
+        self, notify: "RustNotify", listing: Listing, most_ms: int, step_ms: int, look_ms: int
+    ) -> bool:
+        """Tell of what changes next; whether other folders are to be watched from then on."""
+        found = notify.watch(most_ms, step_ms, look_ms, self._stop)
+        if isinstance(found, str):
+            return False
+        names = {Path(place).relative_to(self._root).as_posix() for _, place in found}
+        shown = [
+            name for name in sorted(names) if is_allowed(name) and not listing.rules.hide(name)
+        ]
+        if shown:
+            self._in_loop(self._tell, [ProjectPath.parse(name) for name in shown])
+        return any(self._asks_for_others(name, listing.folders) for name in shown)
 
     def _asks_for_others(self, name: str, known: Collection[str]) -> bool:
-        is_folder = (self._root / name).is_dir() and not (self._root / name).is_symlink()
+        place = self._root / name
+        is_folder = place.is_dir() and not place.is_symlink()
         return is_folder != (name in known) or name.rpartition("/")[2] == ".gitignore"
 
     def _in_loop(self, call: Callable[..., None], *given: object) -> None:
@@ -172,9 +186,5 @@ class FolderWatch:
             self._stop.set()
 
 
-def _parsed(names: Collection[str]) -> Collection[ProjectPath]:
-    return [ProjectPath.parse(name) for name in sorted(names) if is_allowed(name)]
-
-
-def _first_line(error: OSError) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or ["no reason"])[0]

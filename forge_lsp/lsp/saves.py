@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUIET_S = 0.05
-"""What comes within so long after another belongs to the same burst, as of a formatter."""
-MOST_S = 2.0
+"""What is saved within so long after another belongs to the same burst, as of a formatter."""
+OUTSIDE_QUIET_S = 0.2
+"""The same of what others change, of which watchers tell in pieces."""
+MOST_S = 3.0
 """A burst that doesn't end is written after so long."""
 BATCH_FILES = 500
 BATCH_BYTES = 16_000_000
@@ -45,7 +47,8 @@ class Saves:
         self._behind: set[str] = set()
         """Open documents whose files changed on disk; they count once the editor has loaded
         them."""
-        self._changed_at = 0.0
+        self._quiet_at = 0.0
+        """When it will have been quiet for long enough."""
         session.outside.on_change(self._changed_on_disk)
 
     def saved(self, uri: str) -> None:
@@ -70,7 +73,8 @@ class Saves:
         is_started = bool(self._waiting)
         for uri in uris:
             self._waiting[uri] = is_saved or self._waiting.get(uri, False)
-        self._changed_at = asyncio.get_running_loop().time()
+        quiet_s = QUIET_S if is_saved else OUTSIDE_QUIET_S
+        self._quiet_at = max(self._quiet_at, asyncio.get_running_loop().time() + quiet_s)
         if not is_started:
             self._session.tasks.start(self._write_waiting(), "write through to the sandbox")
 
@@ -89,7 +93,7 @@ class Saves:
         clock = asyncio.get_running_loop().time
         latest = clock() + MOST_S
         # It is silence that is waited for, of which no event can tell.
-        while (pause := min(self._changed_at + QUIET_S, latest) - clock()) > 0:  # noqa: ASYNC110
+        while (pause := min(self._quiet_at, latest) - clock()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(pause)
 
     def _sort(self, uris: Sequence[str]) -> Mapping[EditorWorkspace, Mapping[ProjectPath, str]]:
@@ -177,13 +181,14 @@ async def _note(
 ) -> _Contents:
     """The fragment that holds the files gets a version; a save isn't lost where it can't. Gives
     the files of which it holds something else, as they were edited elsewhere meanwhile."""
-    from forge_lsp.actions.fragment_sync import OUTSIDE, SAVED, note_files
+    from forge_lsp.actions.fragment_sync import note_files
+    from forge_lsp.actions.lacking import OUTSIDE, SAVED
 
     contents = await workspace.read_saved(paths)
     reason = SAVED if is_saved else OUTSIDE
     try:
-        taken = engine.following.taken
-        return await note_files(engine.store, workspace.project, contents, reason, taken)
+        known = engine.following.known
+        return await note_files(engine.store, workspace.project, contents, reason, known)
     except ForgeError as error:
         log.warning("a save did not reach its fragment: %s", error.message)
         return {}

@@ -11,7 +11,7 @@ from pygls.uris import to_fs_path
 
 from forge_lsp import events
 from forge_lsp.actions.late import Late
-from forge_lsp.errors import InvalidRequest, WorkspaceRefused
+from forge_lsp.errors import ForgeError, InvalidRequest, WorkspaceRefused
 from forge_lsp.lsp.arguments import Document
 from forge_lsp.lsp.client import Client
 from forge_lsp.lsp.configuration import Configuration
@@ -169,7 +169,18 @@ class Session:
         engine = await self._open_engine(settings, places)
         engine.reviews.on_change(self._review_changed)
         engine.following.audience.append(self.elsewhere)
+        self.tasks.start(self._take_up_folders(engine), "take up folders")
         return engine
+
+    async def _take_up_folders(self, engine: "Engine") -> None:
+        """Follow the projects of the open folders that were worked in before."""
+        for uri in self.folders:
+            try:
+                workspace = await self._open_workspace(uri)
+                if await engine.store.newest_fragment(workspace.project) is not None:
+                    await self.engine(workspace)
+            except ForgeError as error:
+                log.info("a folder is not followed: %s", error.message)
 
     def _run_said(self, engine: "Engine", run: "Run", event: events.Event) -> None:
         """Keep to the sandbox that a run made, and to what it left there."""

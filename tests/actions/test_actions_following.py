@@ -1,19 +1,25 @@
 """Edits of fragments reach every process that shows them, once, and undo nothing of anybody's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from action_world import DONE, PROJECT, World, a_world, file, until
+from action_world import DONE, PROJECT, World, a_world, edit, ending, file, until
 from memory_workspace import MemoryWorkspace
+from scripted import Reply, ScriptedModel
 
 from forge_lsp.actions.fragment_edits import FragmentUpdate, update_fragment
-from forge_lsp.actions.fragment_sync import MERGED, SAVED, note_files
+from forge_lsp.actions.fragment_sync import note_files
+from forge_lsp.actions.generate import generate
+from forge_lsp.actions.lacking import MERGED, SAVED
+from forge_lsp.actions.late import Late
+from forge_lsp.actions.request import GenerateRequest
 from forge_lsp.actions.review import Choice
 from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.model import Model, ModelEvent, ModelRequest
 from forge_lsp.ports.projects import FragmentRecord
 from forge_lsp.ports.store import Store
 from forge_lsp.runs import Run
@@ -23,6 +29,7 @@ OTHER = ProjectPath.parse("src/Other.tsx")
 FIRST = b"one\ntwo\nthree\nfour\nfive\n"
 EDITED = FIRST.replace(b"five", b"FIVE")
 REPLY = file(PAGE, FIRST.decode()) + DONE
+CHOICE = '{"targets": ["src/Page.tsx"], "editType": "ADD_FEATURE", "reason": "", "confidence": 1}'
 WAIT_S = 20
 
 
@@ -81,8 +88,8 @@ class Desk:
         """As an editor's save does it."""
         self.workspace.documents.pop(PAGE, None)
         self.workspace.disk[PAGE] = content
-        taken = self.world.engine.following.taken
-        await note_files(self.store, PROJECT, {PAGE: content}, SAVED, taken)
+        known = self.world.engine.following.known
+        await note_files(self.store, PROJECT, {PAGE: content}, SAVED, known)
 
     async def fragment_becomes(self, content: bytes) -> None:
         async def become() -> bool:
@@ -115,6 +122,15 @@ async def a_desk(stack: AsyncExitStack, home: Path, workspace: MemoryWorkspace) 
     world.engine.following.audience.append(heard)
     world.engine.following.follow(world.engine, PROJECT)
     return Desk(world, workspace, heard)
+
+
+async def beside(stack: AsyncExitStack, home: Path, desk: Desk) -> Desk:
+    """Another editor, which has the same folder open."""
+    workspace = MemoryWorkspace({})
+    workspace.disk = desk.workspace.disk
+    second = await a_desk(stack, home, workspace)
+    await until(lambda: bool(second.world.engine.following.known.taken))
+    return second
 
 
 @pytest.fixture
@@ -244,22 +260,22 @@ async def test_a_save_makes_a_version_and_echoes_nowhere(
     stack: AsyncExitStack, tmp_path: Path, desk: Desk
 ) -> None:
     await accept(desk)
-    second = await a_desk(stack, tmp_path, MemoryWorkspace({PAGE: FIRST}))
-    before = len(desk.workspace.labels)
+    second = await beside(stack, tmp_path, desk)
     await desk.save(EDITED)
-    await desk.has_taken(2)
-    # Whatever would still come had the time that an edit of that kind takes.
-    await second.edit(b"one\n" + EDITED)
-    await until(lambda: desk.workspace.text(PAGE) == b"one\n" + EDITED)
-    assert len(desk.workspace.labels) == before + 1
-    assert await desk.reasons() == ["Edited", SAVED, "Generated"]
+    for each in (desk, second):
+        engine, fragment = each.world.engine, await each.fragment()
+        await until(lambda engine=engine, key=fragment.id: engine.following.known.taken[key] == 2)
+        await until(lambda engine=engine: not engine.runs.under_way)
+    assert desk.workspace.labels == ["Forge: Make a page."]
+    assert second.workspace.labels == []
+    assert await desk.reasons() == [SAVED, "Generated"]
 
 
 async def test_two_editors_on_one_folder_both_get_it_and_neither_undoes_the_other(
     stack: AsyncExitStack, tmp_path: Path, desk: Desk, elsewhere: World
 ) -> None:
     await accept(desk)
-    second = await a_desk(stack, tmp_path, MemoryWorkspace({PAGE: FIRST}))
+    second = await beside(stack, tmp_path, desk)
     second.workspace.documents[PAGE] = FIRST
     desk.workspace.documents[PAGE] = FIRST
     second.workspace.type_into(PAGE, b"two", b"TWO")
@@ -267,6 +283,23 @@ async def test_two_editors_on_one_folder_both_get_it_and_neither_undoes_the_othe
     await patch(elsewhere, desk, EDITED)
     await until(lambda: second.workspace.text(PAGE) == EDITED.replace(b"two", b"TWO"))
     await until(lambda: desk.workspace.text(PAGE) == EDITED.replace(b"one", b"ONE"))
+    assert desk.heard.collisions == second.heard.collisions == []
+
+
+async def test_an_editor_that_has_not_loaded_what_another_saved_undoes_nothing_of_it(
+    stack: AsyncExitStack, tmp_path: Path, desk: Desk, elsewhere: World
+) -> None:
+    await accept(desk)
+    second = await beside(stack, tmp_path, desk)
+    second.workspace.documents[PAGE] = FIRST
+    saved = FIRST.replace(b"one", b"ONE")
+    await desk.save(saved)
+    await desk.has_taken(2)
+    await patch(elsewhere, desk, saved.replace(b"five", b"FIVE"))
+    both = EDITED.replace(b"one", b"ONE")
+    await until(lambda: second.workspace.text(PAGE) == both)
+    await until(lambda: desk.workspace.text(PAGE) == both)
+    assert (await desk.files())[PAGE] == both
     assert desk.heard.collisions == second.heard.collisions == []
 
 
@@ -377,3 +410,87 @@ async def test_a_sandbox_whose_process_has_ended_is_made_anew_by_who_edits(
         later = Desk(world, MemoryWorkspace({}), Heard())
         await later.edit(EDITED)
         assert world.provider.made[0].contents[PAGE] == EDITED
+
+
+class HeldModel(ScriptedModel):
+    """Answers requests for code once it may."""
+
+    def __init__(self, replies: list[Reply | str], choices: list[Reply | str]) -> None:
+        super().__init__(replies, choices)
+        self.may_go_on = asyncio.Event()
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        async with aclosing(super().stream(request)) as events:
+            async for event in events:
+                if request.purpose == "code":
+                    await self.may_go_on.wait()
+                yield event
+
+
+async def generating(desk: Desk, model: HeldModel) -> Run:
+    """Begin to have the page's second line changed; the model holds on in the middle of it."""
+
+    async def get() -> Model:
+        return model
+
+    engine = replace(desk.world.engine, model=Late(get))
+    request = GenerateRequest(
+        "Shout.", desk.workspace, is_edit=True, workspace=desk.workspace, project=PROJECT
+    )
+    run = await generate(engine, request)
+    await until(lambda: bool(model.asked_for_code))
+    return run
+
+
+async def test_an_edit_during_a_generation_and_the_generation_are_both_there(
+    desk: Desk, elsewhere: World
+) -> None:
+    await accept(desk)
+    model = HeldModel([edit(PAGE, "two", "TWO") + DONE], [CHOICE])
+    run = await generating(desk, model)
+    await patch(elsewhere, desk, EDITED)
+    await until(lambda: desk.workspace.text(PAGE) == EDITED)
+    model.may_go_on.set()
+    assert ending(await desk.world.said(run)).outcome == "completed"
+    accepting = await desk.world.engine.reviews.accept(desk.workspace, Choice())
+    await accepting.finished()
+    both = EDITED.replace(b"two", b"TWO")
+    assert desk.workspace.text(PAGE) == both
+    await desk.fragment_becomes(both)
+    assert desk.world.provider.made[0].contents[PAGE] == both
+
+
+async def test_an_edit_during_a_generation_that_changes_the_same_line_is_not_overwritten(
+    desk: Desk, elsewhere: World
+) -> None:
+    await accept(desk)
+    model = HeldModel([edit(PAGE, "five", "5") + DONE], [CHOICE])
+    run = await generating(desk, model)
+    await patch(elsewhere, desk, EDITED)
+    await until(lambda: desk.workspace.text(PAGE) == EDITED)
+    model.may_go_on.set()
+    await desk.world.said(run)
+    accepting = await desk.world.engine.reviews.accept(desk.workspace, Choice())
+    told = ending(await desk.world.said(accepting))
+    assert (told.outcome, PAGE in told.message) == ("failed", True)
+    assert desk.workspace.text(PAGE) == EDITED
+    assert desk.world.pending == {PAGE: FIRST.replace(b"five", b"5")}
+
+
+async def test_an_edit_of_an_older_answer_joins_what_a_newer_one_proposes(
+    desk: Desk, elsewhere: World
+) -> None:
+    await accept(desk)
+    older = await desk.fragment()
+    model = HeldModel([edit(PAGE, "two", "TWO") + DONE], [CHOICE])
+    model.may_go_on.set()
+    await desk.world.said(await generating(desk, model))
+    update = FragmentUpdate(older.id, {PAGE: EDITED}, "owner")
+    await update_fragment(elsewhere.engine, update)
+    both = EDITED.replace(b"two", b"TWO")
+    await until(lambda: desk.world.pending == {PAGE: both})
+    await desk.fragment_becomes(both)
+    await until(lambda: desk.world.provider.made[0].contents[PAGE] == both)
+    accepting = await desk.world.engine.reviews.accept(desk.workspace, Choice())
+    await accepting.finished()
+    assert desk.workspace.text(PAGE) == both

@@ -35,6 +35,14 @@ class World:
         """Wait until a document holds that text."""
         await self.client.wait(lambda _: self.client.documents[uri] == text)
 
+    async def is_done(self) -> None:
+        """Wait until the run has ended that brought an edit here."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                newest = (await self.client.command("forge.runs"))["result"][0]
+                if newest["kind"] == "fragment" and newest["endedAt"]:
+                    return
+
     async def sandbox_holds(self, path: str, text: str) -> None:
         async with asyncio.timeout(WAIT_S):
             while True:
@@ -91,6 +99,7 @@ async def test_an_edit_over_http_in_another_process_reaches_document_and_sandbox
         assert answer["sandboxUrl"] == fragment["sandboxUrl"]
         await world.shows(uri, BETTER)
         await world.sandbox_holds(COUNTER, BETTER)
+        await world.is_done()
         # What the person types then collides with an edit of the same line.
         world.client.type(uri, BETTER.replace("better", "mine"))
         await patch(url, fragment, world.root, BETTER.replace("better", "best"))

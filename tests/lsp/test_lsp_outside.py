@@ -214,13 +214,15 @@ async def test_a_branch_of_many_files_comes_in_one_go(
         with capsys.disabled():
             print(f"\nslowest answer beside {MANY} files: {slowest_s:.3f} s")
         assert held[COUNTER] == "branch\n"
-        after = await world.until(lambda told: len(told["looks"]) > len(before["looks"]))
+        after = await world.until(lambda told: any(told["looks"][len(before["looks"]) :]))
         if watches:
             # One burst is one version, and one look.
             (version,) = (await world.versions())[:-1]
             assert version["reason"] == "Changed outside the editor"
             assert version["changed"] == ["src/App.tsx", COUNTER]
-            assert len(after["looks"]) == len(before["looks"]) + 1
+            assert len([look for look in after["looks"] if look is not None]) == 1
+        else:
+            assert len(versions) <= 4
 
 
 def _switch(root: Path, paths: list[Path]) -> None:
@@ -239,9 +241,9 @@ async def test_a_formatter_that_saves_many_files_makes_one_version(watching: Wor
     await watching.client.command("forge.fragment.update", given)
     async with asyncio.timeout(LATE_S):
         while True:
-            if all((watching.root / path).exists() for path in files):
+            newest = (await watching.client.command("forge.runs"))["result"][0]
+            if newest["kind"] == "fragment" and newest["endedAt"]:
                 break
-            await asyncio.sleep(0.01)
     before = await watching.line.ask("tell")
     for path in files:
         (watching.root / path).write_text("formatted\n")
