@@ -26,6 +26,9 @@ from forge_lsp.ports.workspace import Workspace, WorkspaceAnswer, WorkspaceEdit
 from forge_lsp.runs import Run, Runs
 from forge_lsp.settings import ReviewSettings
 
+RESTORED = "Restore: "
+"""How the titles of restores begin."""
+
 
 class Reviews:
     """Decides on the change sets of this process's projects."""
@@ -170,7 +173,8 @@ class Reviews:
             async with self._turn(workspace):
                 await self._undoing(run, workspace).restore(change_set.id)
 
-        return await self._start(work, "restore", f"Restore: {change_set.title}", workspace)
+        title = f"{RESTORED}{change_set.title.removeprefix(RESTORED)}"
+        return await self._start(work, "restore", title, workspace)
 
     async def _start(
         self,

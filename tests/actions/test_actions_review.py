@@ -220,6 +220,22 @@ async def test_a_reject_after_typing_leaves_the_typing_in_the_sandbox_and_takes_
     assert workspace.text("src/App.tsx") == BEFORE.replace(b"line 9\n", b"mine\n")
 
 
+async def test_a_rejected_hunk_is_out_of_the_fragment_too_and_the_typing_is_in_it(
+    world: World, reviews: Reviews, workspace: MemoryWorkspace
+) -> None:
+    async def held() -> bytes | None:
+        fragment = await world.engine.store.newest_fragment(PROJECT)
+        assert fragment is not None
+        return (await world.engine.store.fragment_files(fragment.id))[APP]
+
+    assert await held() == AFTER
+    workspace.type_into("src/App.tsx", b"line 9\n", b"mine\n")
+    await world.said(await reviews.reject(workspace, Choice(path=APP, hunk=1)))
+    assert await held() == FIRST_HUNK.replace(b"line 9\n", b"mine\n")
+    await world.said(await reviews.reject(workspace, Choice(path=APP, hunk=0)))
+    assert await held() == BEFORE.replace(b"line 9\n", b"mine\n")
+
+
 async def test_a_hunk_accepted_after_typing_leaves_the_other_in_the_sandbox(
     world: World, reviews: Reviews, workspace: MemoryWorkspace, sandbox: MemorySandbox
 ) -> None:

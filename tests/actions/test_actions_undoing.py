@@ -127,6 +127,8 @@ async def test_a_restore_is_one_step_and_can_be_undone(
     assert workspace.labels == ["Forge: Restore: First"]
     assert applied(said, "workspace") == {APP: True, NEW: True}
     assert reviews.pending(PROJECT) == ()
+    again = await reviews.restore(workspace, first)
+    assert ending(await world.said(again)).code == "conflict", "it is so already"
     await world.said(await reviews.undo(workspace, run.id))
     assert workspace.disk == later
     assert (await reviews.find(PROJECT, run.id)).files[0].state == "undone"
