@@ -48,7 +48,8 @@ def merge(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
 
 
 def lean(base: bytes, ours: bytes, theirs: bytes) -> bytes:
-    """The same, with what `theirs` says where both changed the same lines."""
+    """The same, with what `theirs` says where both changed the same lines, and with what both
+    say where they only added some."""
     if base in (ours, theirs) or ours == theirs:
         return theirs if base == ours else ours
     lines: list[bytes] = []
@@ -60,7 +61,7 @@ def lean(base: bytes, ours: bytes, theirs: bytes) -> bytes:
 def _regions(
     base: bytes, ours: bytes, theirs: bytes
 ) -> Iterator[tuple[Sequence[bytes] | None, Sequence[bytes]]]:
-    """Piece by piece what both come to, None where they collide, and what `theirs` says there."""
+    """Piece by piece what both come to, None where they collide, and what to lean to there."""
     # Few sessions ever merge, and every start of the server would pay for the import.
     from merge3 import Merge3
 
@@ -74,8 +75,16 @@ def _regions(
                 yield ours_lines[start:end], ()
             case ("b", start, end):
                 yield theirs_lines[start:end], ()
-            case (_, _, _, _, _, start, end):
-                yield None, theirs_lines[start:end]
+            case (_, start, end, ours_start, ours_end, theirs_start, theirs_end):
+                leaning = theirs_lines[theirs_start:theirs_end]
+                if start == end:
+                    leaning = [*_ended(ours_lines[ours_start:ours_end]), *leaning]
+                yield None, leaning
+
+
+def _ended(lines: list[bytes]) -> list[bytes]:
+    """With an end to the last line, which other lines follow now."""
+    return [line if line.endswith(b"\n") else line + b"\n" for line in lines]
 
 
 def _merge_texts(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:

@@ -16,6 +16,14 @@ def test_where_both_changed_a_line_theirs_stands_and_ours_elsewhere() -> None:
     assert lean(BASE, ours, theirs) == b"ONE\ntwo\nthree\nfour\ntheirs\n"
 
 
+def test_where_both_only_added_lines_all_of_them_stand() -> None:
+    ours = BASE.replace(b"two\n", b"two\nmine\n")
+    theirs = BASE.replace(b"two\n", b"two\ntheirs\n")
+    assert merge(BASE, ours, theirs) is None
+    assert lean(BASE, ours, theirs) == BASE.replace(b"two\n", b"two\nmine\ntheirs\n")
+    assert lean(BASE, BASE + b"mine", BASE + b"theirs") == BASE + b"mine\ntheirs"
+
+
 @given(texts, texts, texts)
 def test_it_is_the_merge_where_there_is_one(base: bytes, ours: bytes, theirs: bytes) -> None:
     merged = merge(base, ours, theirs)
