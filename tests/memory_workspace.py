@@ -1,7 +1,7 @@
 """A workspace over a dict, with documents that somebody types into."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from forge_lsp.changes.merge import merge
 from forge_lsp.paths import ProjectPath
@@ -21,6 +21,8 @@ class MemoryWorkspace:
         """Paths whose edits the editor drops."""
         self.may_apply = asyncio.Event()
         self.may_apply.set()
+        self.on_apply: Callable[[], Awaitable[None]] | None = None
+        """What others do between a plan and its edit."""
         self._hidden = tuple(hidden)
         self._project = project
 
@@ -50,6 +52,8 @@ class MemoryWorkspace:
 
     async def apply(self, label: str, edits: Sequence[WorkspaceEdit]) -> Sequence[WorkspaceAnswer]:
         await self.may_apply.wait()
+        if self.on_apply is not None:
+            await self.on_apply()
         self.labels.append(label)
         return [self._apply(edit) for edit in edits]
 

@@ -5,6 +5,7 @@ put back where the editor leaves one of them out.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from forge_lsp.actions.change_sets import ChangeSets
@@ -46,7 +47,7 @@ class Undoing:
         found = await self._read([change.path for change in change_set.undoable])
         plan = undoing.undo(change_set, accepted, found)
         answers = await self._write(f"Undo Forge: {change_set.title}", plan.targets, found)
-        await self.sets.save(plan.undone, *plan.later)
+        await self.sets.save(*await self._kept(change_set, plan, found))
         await self._tell(answers)
 
     async def restore(self, change_set_id: str) -> None:
@@ -90,6 +91,17 @@ class Undoing:
     async def _accepted_since(self, change_set: ChangeSet) -> Sequence[ChangeSet]:
         first = min(change.accepted_at or 0 for change in change_set.undoable)
         return await self.sets.accepted(self.workspace.project, after=first)
+
+    async def _kept(
+        self, change_set: ChangeSet, plan: undoing.Undo, found: _Contents
+    ) -> Sequence[ChangeSet]:
+        """The change sets as they are afterwards. Another process may have decided on some while
+        the editor was at work: what it kept isn't written over."""
+        accepted = await self._accepted_since(change_set)
+        with suppress(ChangedSince):
+            plan = undoing.undo(change_set, accepted, found)
+            return [plan.undone, *plan.later]
+        return [plan.undone]
 
     async def _read(self, paths: Sequence[ProjectPath]) -> _Contents:
         return {path: await self.workspace.read(path) for path in paths}

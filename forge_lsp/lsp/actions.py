@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lsprotocol import types
@@ -59,7 +60,13 @@ def instructions_of(session: Session, uri: str) -> Sequence[Instruction]:
     document = session.documents.document(uri)
     if document is None or "orge:" not in document.source:
         return ()
-    return instructions_in(lines_of_document(document.source))
+    return _instructions_in(document.source)
+
+
+@lru_cache(maxsize=8)
+def _instructions_in(text: str) -> Sequence[Instruction]:
+    """Asked again for each lens and action, until something is typed."""
+    return instructions_in(lines_of_document(text) if "\r" in text else text.split("\n"))
 
 
 def edit_command(uri: str, instruction: Instruction, place: types.Range) -> types.Command:

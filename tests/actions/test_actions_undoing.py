@@ -9,6 +9,7 @@ import pytest
 from action_world import PROJECT, World, a_world, applied, ending
 from memory_workspace import MemoryWorkspace
 
+from forge_lsp.actions.choices import Choice
 from forge_lsp.actions.history import history
 from forge_lsp.actions.review import Reviews
 from forge_lsp.changes.sets import FileChange
@@ -93,6 +94,33 @@ async def test_an_undo_without_a_name_takes_what_was_accepted_last(
     await world.said(await reviews.undo(workspace, ids[0]))
     await world.said(await reviews.undo(workspace))
     assert workspace.disk == {"src/App.tsx": TEXT}
+
+
+async def test_what_another_process_accepts_during_an_undo_is_not_written_over(
+    world: World, reviews: Reviews, workspace: MemoryWorkspace
+) -> None:
+    ids = await three(world, workspace)
+    engine = world.engine
+    other = Reviews(engine.store, engine.runs, engine.sandboxes, engine.settings.review)
+    known = await reviews.find(PROJECT, ids[1])
+    more = replace(known.files[0], after=(workspace.text(APP) or b"") + b"more\n", state="pending")
+    await engine.store.save_change_set(known.with_file(more))
+    before = await workspace.read(APP)
+
+    async def meanwhile() -> None:
+        workspace.on_apply = None
+        last = ending(await world.said(await other.accept(workspace, Choice(ids[1], APP))))
+        assert last.outcome == "completed", last
+
+    workspace.on_apply = meanwhile
+    last = ending(await world.said(await reviews.undo(workspace, ids[0])))
+    assert last.outcome == "completed", last
+    assert (await reviews.find(PROJECT, ids[1])).files[0].state == "accepted"
+    assert before is not None
+    assert workspace.text(APP) == before.replace(b"new 2\n", b"line 2\n") + b"more\n"
+    await world.said(await reviews.undo(workspace, ids[1]))
+    await world.said(await reviews.undo(workspace, ids[2]))
+    assert workspace.text(APP) == TEXT
 
 
 async def test_an_undo_under_a_later_change_names_the_file_and_that_change(
