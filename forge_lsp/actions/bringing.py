@@ -14,6 +14,8 @@ from forge_lsp.runs import Run
 if TYPE_CHECKING:
     from forge_lsp.actions.engine import Engine
 
+ASK_NOBODY = frozenset({"fragment", "apply", "packages"})
+"""Kinds of runs that make their changes in the workspace at once."""
 MOST_CHANGE_SETS = 50
 """Of a project, the newest first, in which something may wait for review."""
 
@@ -78,11 +80,17 @@ async def proposed_files(engine: "Engine", project: str) -> Mapping[ProjectPath,
     """What waits for review, by whichever process it was proposed, as it is to be."""
     proposed: dict[ProjectPath, bytes | None] = {}
     for known in await engine.store.change_sets(project, limit=MOST_CHANGE_SETS):
-        if known.is_pending:
+        if known.is_pending and not await _is_being_made(engine, known):
             change_set = await engine.reviews.find(project, known.id)
             for change in change_set.pending:
                 proposed.setdefault(change.path, change.after)
     return proposed
+
+
+async def _is_being_made(engine: "Engine", change_set: ChangeSet) -> bool:
+    """Whether it waits for its own run alone, which asks nobody."""
+    run = await engine.store.run(change_set.id)
+    return run is not None and run.ended_at is None and run.kind in ASK_NOBODY
 
 
 async def _lay_open(

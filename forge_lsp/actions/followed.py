@@ -12,6 +12,7 @@ from forge_lsp.actions.lacking import (
     FIRST_VERSION,
     FROM_WORKSPACE,
     OUTSIDE,
+    TAKEN_OVER,
     edits_elsewhere,
 )
 from forge_lsp.actions.sources import GivenFiles
@@ -173,12 +174,14 @@ class Followed:
     async def _show(self, fragment: FragmentRecord, steps: Sequence[FragmentStep]) -> None:
         """Put into this process's sandbox what others wrote; it is made anew where it ended."""
         following = self._engine.following
-        contents = {
-            path: step.content
-            for path, step in {step.path: step for step in steps}.items()
-            if (fragment.id, step.version) not in following.written
-            and not (self._workspace is not None and step.reason in FROM_WORKSPACE)
-        }
+        ours = following.written | following.known.own
+        contents: dict[ProjectPath, bytes | None] = {}
+        for step in steps:
+            if (fragment.id, step.version) in ours:
+                contents.pop(step.path, None)
+            elif self._workspace is None or step.reason != TAKEN_OVER:
+                # What another editor's person typed isn't in this one before it is saved.
+                contents[step.path] = step.content
         sandbox = self._sandbox
         if sandbox is None or not contents:
             return

@@ -12,7 +12,7 @@ from forge_lsp.actions.bringing import proposed_files
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.followed import is_elsewhere
 from forge_lsp.actions.fragments import fragment_of
-from forge_lsp.actions.lacking import MERGED, edits_elsewhere
+from forge_lsp.actions.lacking import MERGED, EditElsewhere
 from forge_lsp.actions.sources import GivenFiles
 from forge_lsp.clock import now_ms
 from forge_lsp.errors import (
@@ -64,9 +64,7 @@ async def update_fragment(engine: Engine, update: FragmentUpdate) -> FragmentRec
     `SandboxUnwritable`, and then nothing is merged; `StoreFailed`.
     """
     async with engine.following.turns.of(update.fragment_id):
-        merged = await _merge(engine, update)
-    await _bring_on(engine, merged, update)
-    return merged
+        return await _merge(engine, update)
 
 
 async def restore_fragment(
@@ -98,9 +96,7 @@ async def restore_fragment(
             expected=fragment.version if expected is None else expected,
             reason=f"Restored version {version}",
         )
-        merged = await _merge(engine, update)
-    await _bring_on(engine, merged, update)
-    return merged
+        return await _merge(engine, update)
 
 
 async def _merge(engine: Engine, update: FragmentUpdate) -> FragmentRecord:
@@ -110,42 +106,54 @@ async def _merge(engine: Engine, update: FragmentUpdate) -> FragmentRecord:
     sandbox = await _shown_in(engine, fragment, update)
     if sandbox is not None:
         await _write(sandbox, update.files)
-    merged = await engine.store.merge_fragment(
-        fragment.id,
-        update.files,
-        at=max(now_ms(), fragment.updated_at + 1),
-        reason=update.reason,
-        expected=update.expected,
-    )
+    # What waits for review is amended here, so that it is once, whoever has it before them; and
+    # first, as those who follow look at it when they hear of the version.
+    proposed = await proposed_files(engine, fragment.project)
+    amended = await _amend(engine, fragment, update.files, proposed)
+    try:
+        merged = await engine.store.merge_fragment(
+            fragment.id,
+            update.files,
+            at=max(now_ms(), fragment.updated_at + 1),
+            reason=update.reason,
+            expected=update.expected,
+        )
+    except ForgeError:
+        await engine.reviews.amend(fragment.project, {path: proposed[path] for path in amended})
+        raise
     if sandbox is not None:
         engine.following.written.add((merged.id, merged.version))
+    await _join(engine, merged, amended)
+    engine.following.follow(engine, merged.project)
     return merged
 
 
-async def _bring_on(engine: Engine, merged: FragmentRecord, update: FragmentUpdate) -> None:
-    """What waits for review is amended here, so that it is once, whoever has it before them."""
-    proposed = await proposed_files(engine, merged.project)
-    waiting = {path: each for path, each in update.files.items() if path in proposed}
-    newest = await engine.store.newest_fragment(merged.project)
-    if waiting and newest is not None and newest.id != merged.id:
-        waiting = await _combined(engine, merged, waiting, proposed)
-        if waiting:
-            at = max(now_ms(), newest.updated_at + 1)
-            await engine.store.merge_fragment(newest.id, waiting, at=at, reason=MERGED)
+async def _amend(engine: Engine, fragment: FragmentRecord, files: Files, proposed: Files) -> Files:
+    """What of it waits for review is so from now on.
+
+    An edit of what an older answer wrote goes together with what a newer one proposes; where it
+    doesn't, it waits until that is decided on.
+    """
+    waiting = {path: content for path, content in files.items() if path in proposed}
+    newest = await engine.store.newest_fragment(fragment.project)
+    if waiting and newest is not None and newest.id != fragment.id:
+        before = await engine.store.fragment_files(fragment.id, fragment.version)
+        both = {
+            path: EditElsewhere((before.get(path),), content).combined(proposed[path])
+            for path, content in waiting.items()
+        }
+        waiting = {path: each.content for path, each in both.items() if not each.collides}
     if waiting:
-        await engine.reviews.amend(merged.project, waiting)
-    engine.following.follow(engine, merged.project)
+        await engine.reviews.amend(fragment.project, waiting)
+    return waiting
 
 
-async def _combined(
-    engine: Engine, merged: FragmentRecord, waiting: Files, proposed: Files
-) -> Files:
-    """An edit of what an older answer wrote goes together with what a newer one proposes; where
-    it doesn't, it waits until that is decided on."""
-    steps = await engine.store.fragment_steps(merged.id, merged.version - 1)
-    edits = edits_elsewhere(steps, merged.version - 1)
-    both = {path: edits[path].combined(proposed[path]) for path in waiting if path in edits}
-    return {path: each.content for path, each in both.items() if not each.collides}
+async def _join(engine: Engine, merged: FragmentRecord, amended: Files) -> None:
+    """The newest fragment holds what waits for review, where an older one was edited."""
+    newest = await engine.store.newest_fragment(merged.project)
+    if amended and newest is not None and newest.id != merged.id:
+        at = max(now_ms(), newest.updated_at + 1)
+        await engine.store.merge_fragment(newest.id, amended, at=at, reason=MERGED)
 
 
 async def _shown_in(

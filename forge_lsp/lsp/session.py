@@ -158,7 +158,8 @@ class Session:
         if known is None:
             known = EditorWorkspace(root, uri, self.documents, self.changes, self.client)
             await known.files()
-            self._workspaces[uri] = known
+            # Somebody else may have opened it meanwhile.
+            known = self._workspaces.setdefault(uri, known)
         return known
 
     async def _open(self) -> "Engine":

@@ -284,6 +284,18 @@ async def test_two_editors_on_one_folder_both_get_it_and_neither_undoes_the_othe
     await until(lambda: second.workspace.text(PAGE) == EDITED.replace(b"two", b"TWO"))
     await until(lambda: desk.workspace.text(PAGE) == EDITED.replace(b"one", b"ONE"))
     assert desk.heard.collisions == second.heard.collisions == []
+    await until(
+        lambda: desk.world.provider.made[0].contents[PAGE] == EDITED.replace(b"one", b"ONE")
+    )
+
+
+async def test_what_is_rejected_in_another_editor_leaves_the_sandbox_here(
+    stack: AsyncExitStack, tmp_path: Path, desk: Desk
+) -> None:
+    second = await beside(stack, tmp_path, desk)
+    run = await second.world.engine.reviews.reject(second.workspace, Choice())
+    await run.finished()
+    await until(lambda: PAGE not in desk.world.provider.made[0].contents)
 
 
 async def test_an_editor_that_has_not_loaded_what_another_saved_undoes_nothing_of_it(
