@@ -14,6 +14,8 @@ import pytest_asyncio
 from lsp_wire import VS_CODE, WAIT_S, Editor, editor
 from sandbox_line import SandboxLine
 
+from forge_lsp.lsp.outside import MOST_FOLDERS
+
 EVENTS = {"events": True}
 COUNTER = "src/Counter.tsx"
 MANY = 5_000
@@ -184,18 +186,37 @@ async def test_a_document_counts_once_the_editor_has_loaded_it(world: World) -> 
     await world.until(lambda told: told["contents"][COUNTER] == "outside\n")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("watches", [False, True], ids=["watched by us", "watched by the editor"])
-async def test_a_branch_of_many_files_comes_in_one_go(
-    workspace: Path, home: Path, watches: bool, capsys: pytest.CaptureFixture[str]
+async def test_a_folder_that_is_too_large_to_be_watched_is_told_of_once(
+    workspace: Path, home: Path
 ) -> None:
-    async with opened(workspace, home, VS_CODE if watches else WATCHES_NOTHING) as world:
-        if not watches:
+    for number in range(MOST_FOLDERS):
+        (workspace / f"folder{number}").mkdir()
+    async with opened(workspace, home, WATCHES_NOTHING) as world:
+        message = await world.client.wait(
+            lambda message: (
+                message.get("method") == "window/showMessage"
+                and "is not seen" in message["params"]["message"]
+            )
+        )
+        assert ".gitignore" in message["params"]["message"]
+        assert watches(world.client) == 0
+        await world.client.run("forge.sandbox.create")
+        told = [each for each in world.client.messages() if "is not seen" in each]
+        assert len(told) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_watched", [False, True], ids=["by us", "by the editor"])
+async def test_a_branch_of_many_files_comes_in_one_go(
+    workspace: Path, home: Path, is_watched: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with opened(workspace, home, VS_CODE if is_watched else WATCHES_NOTHING) as world:
+        if not is_watched:
             await world.passes_on()
         before = await world.line.ask("tell")
         paths = [workspace / f"src/part{number % 50}/file{number}.ts" for number in range(MANY)]
         await asyncio.to_thread(_switch, workspace, paths)
-        if watches:
+        if is_watched:
             world.tell_changed(*paths, workspace / COUNTER, workspace / "src/App.tsx")
         slowest_s = 0.0
         async with asyncio.timeout(LATE_S):
@@ -215,7 +236,7 @@ async def test_a_branch_of_many_files_comes_in_one_go(
             print(f"\nslowest answer beside {MANY} files: {slowest_s:.3f} s")
         assert held[COUNTER] == "branch\n"
         after = await world.until(lambda told: any(told["looks"][len(before["looks"]) :]))
-        if watches:
+        if is_watched:
             # One burst is one version, and one look.
             (version,) = (await world.versions())[:-1]
             assert version["reason"] == "Changed outside the editor"
