@@ -1,11 +1,13 @@
 """Brings an edit of a fragment into the workspace that is open here, and asks where it can't."""
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from forge_lsp.actions.fragment_sync import Contents, Known, note_files
-from forge_lsp.actions.lacking import TAKEN_OVER, WAITING, EditElsewhere
+from forge_lsp.actions.lacking import BRINGING, TAKEN_OVER, WAITING, EditElsewhere
 from forge_lsp.changes.sets import ChangeSet, FileChange
+from forge_lsp.errors import Conflict, ForgeError
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.projects import FragmentRecord
 from forge_lsp.ports.workspace import Workspace
@@ -14,7 +16,9 @@ from forge_lsp.runs import Run
 if TYPE_CHECKING:
     from forge_lsp.actions.engine import Engine
 
-ASK_NOBODY = frozenset({"fragment", "apply", "packages"})
+log = logging.getLogger(__name__)
+
+ASK_NOBODY = frozenset({BRINGING, "apply", "packages"})
 """Kinds of runs that make their changes in the workspace at once."""
 MOST_CHANGE_SETS = 50
 """Of a project, the newest first, in which something may wait for review."""
@@ -32,7 +36,8 @@ async def bring(
     """Make the edits in the workspace by a run, and wait for its end.
 
     What collides with what somebody made there isn't made: it waits for review, as the change
-    that it would be. `upto` is the fragment's version that the edits lead to.
+    that it would be. `upto` is the fragment's version that the edits lead to. Raises `Conflict`
+    where the run failed, and what `Runs.start` raises.
     """
     clean: list[FileChange] = []
     colliding: list[ProjectPath] = []
@@ -46,12 +51,18 @@ async def bring(
     if not clean and not colliding:
         return
 
+    is_done = False
+
     async def work(run: Run) -> None:
+        nonlocal is_done
         record = run.record
         change_set = ChangeSet(run.id, workspace.project, record.title, record.started_at, ())
         if clean:
-            # What could not be made, and why, shows in what waits for review.
-            await engine.reviews.take_over(run, workspace, clean)
+            # What could not be made, for whatever reason, waits for review afterwards.
+            try:
+                await engine.reviews.take_over(run, workspace, clean)
+            except ForgeError as error:
+                log.warning("an edit could not be made in a workspace: %s", error.message)
             change_set = await engine.reviews.find(workspace.project, run.id)
         left = [*colliding, *(change.path for change in change_set.pending)]
         made = [change.path for change in clean if change.path not in left]
@@ -64,16 +75,19 @@ async def bring(
             proposed = await _lay_open(engine, workspace, change_set, wanted)
             await _hold(engine, workspace.project, proposed, WAITING, known)
             engine.following.tell_collided(workspace.project, run.id, list(proposed))
+        is_done = True
 
     run = await engine.runs.start(
         work,
-        kind="fragment",
+        kind=BRINGING,
         title=f"Edited elsewhere: {fragment.title}",
         project=workspace.project,
         account=fragment.account,
         is_due=True,
     )
     await run.finished()
+    if not is_done and (record := await engine.store.run(run.id)) and record.outcome == "failed":
+        raise Conflict(f"The run {run.id} could not bring an edit to {workspace.project}.")
 
 
 async def proposed_files(engine: "Engine", project: str) -> Mapping[ProjectPath, bytes | None]:

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 60.0
 """How often it is looked without being told of anything: a notice may be lost with a connection."""
+RETRY_S = 1.0
+"""How long after a failure it is tried again; after each that follows, twice as long."""
 MOST_FRAGMENTS = 50
 """Of a project, the newest first, of which edits are brought here."""
 
@@ -76,12 +78,17 @@ class Followed:
         """Look whenever there may be something new, until cancelled."""
         with self._engine.store.watch_fragments(self._project) as watch:
             self._watch = watch
+            pause_s = RETRY_S
             while True:
                 try:
                     await self._look()
                 except ForgeError as error:
                     log.warning("an edit from elsewhere waits: %s", error.message)
-                await watch.changed(LOOK_S)
+                    await watch.changed(pause_s)
+                    pause_s = min(2 * pause_s, LOOK_S)
+                else:
+                    await watch.changed(LOOK_S)
+                    pause_s = RETRY_S
 
     def stir(self) -> None:
         """Something else than a fragment is another: what waits for review, or the sandbox."""

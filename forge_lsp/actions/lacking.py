@@ -20,6 +20,9 @@ FROM_WORKSPACE = frozenset({SAVED, OUTSIDE, REVIEWED, TAKEN_OVER, WAITING})
 DECIDED = frozenset({REVIEWED, WAITING})
 """Of those, the ones that answer for every edit before them: the review had it."""
 
+BRINGING = "fragment"
+"""The kind of the runs that bring an edit to a workspace."""
+
 FIRST_VERSION = 1
 """What was generated, which comes to the workspace by its review."""
 

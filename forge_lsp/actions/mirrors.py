@@ -3,7 +3,8 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from forge_lsp.actions.fragment_sync import REVIEWED, note_files
+from forge_lsp.actions.fragment_sync import note_files
+from forge_lsp.actions.lacking import BRINGING, REVIEWED
 from forge_lsp.actions.placing import put_file
 from forge_lsp.actions.sandboxes import Sandboxes
 from forge_lsp.errors import SandboxGone
@@ -23,7 +24,9 @@ class Mirrors:
 
     async def show(self, run: Run, project: str, path: ProjectPath, content: bytes | None) -> None:
         """Bring the newest fragment, and the sandbox where it lives, to what was decided."""
-        await note_files(self.store, project, {path: content}, REVIEWED)
+        # What an edit from elsewhere leads to is noted by who brings it: they know of later ones.
+        if run.record.kind != BRINGING:
+            await note_files(self.store, project, {path: content}, REVIEWED)
         sandbox = self.sandboxes.of_project(project)
         if sandbox is None or not await sandbox.is_alive():
             return

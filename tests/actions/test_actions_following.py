@@ -1,7 +1,7 @@
 """Edits of fragments reach every process that shows them, once, and undo nothing of anybody's."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,17 +11,20 @@ from action_world import DONE, PROJECT, World, a_world, edit, ending, file, unti
 from memory_workspace import MemoryWorkspace
 from scripted import Reply, ScriptedModel
 
+from forge_lsp.actions import followed
 from forge_lsp.actions.fragment_edits import FragmentUpdate, update_fragment
 from forge_lsp.actions.fragment_sync import note_files
 from forge_lsp.actions.generate import generate
-from forge_lsp.actions.lacking import MERGED, SAVED
+from forge_lsp.actions.lacking import MERGED, OUTSIDE, SAVED
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.request import GenerateRequest
 from forge_lsp.actions.review import Choice
+from forge_lsp.errors import Conflict
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Model, ModelEvent, ModelRequest
 from forge_lsp.ports.projects import FragmentRecord
 from forge_lsp.ports.store import Store
+from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 from forge_lsp.runs import Run
 
 PAGE = ProjectPath.parse("src/Page.tsx")
@@ -249,6 +252,45 @@ async def test_a_file_that_was_deleted_by_hand_is_asked_about(desk: Desk, elsewh
     assert desk.world.pending == {PAGE: EDITED}
 
 
+async def test_what_the_editor_can_not_write_waits_for_review(desk: Desk, elsewhere: World) -> None:
+    await accept(desk)
+    desk.workspace.read_only.add(PAGE)
+    await patch(elsewhere, desk, EDITED)
+    await until(lambda: desk.heard.collisions == [(PAGE,)])
+    assert desk.workspace.text(PAGE) == FIRST
+    assert desk.world.pending == {PAGE: EDITED}
+    desk.workspace.read_only.clear()
+    run = await desk.world.engine.reviews.accept(desk.workspace, Choice())
+    await run.finished()
+    assert desk.workspace.text(PAGE) == EDITED
+
+
+class BusyFolder(MemoryWorkspace):
+    """Another server is changing the folder at the first try."""
+
+    is_busy = True
+
+    async def apply(self, label: str, edits: Sequence[WorkspaceEdit]) -> Sequence[WorkspaceAnswer]:
+        if self.is_busy:
+            self.is_busy = False
+            raise Conflict("Another editor is changing this folder.")
+        return await super().apply(label, edits)
+
+
+async def test_an_edit_that_could_not_be_brought_waits_for_review(
+    desk: Desk, elsewhere: World
+) -> None:
+    await accept(desk)
+    busy = BusyFolder(desk.workspace.disk)
+    desk.world.engine.workspaces[PROJECT] = busy
+    await patch(elsewhere, desk, EDITED)
+    await until(lambda: desk.heard.collisions == [(PAGE,)])
+    assert desk.world.pending == {PAGE: EDITED}
+    run = await desk.world.engine.reviews.accept(busy, Choice())
+    await run.finished()
+    assert busy.text(PAGE) == EDITED
+
+
 async def test_a_file_that_was_deleted_elsewhere_goes(desk: Desk, elsewhere: World) -> None:
     await accept(desk)
     await patch(elsewhere, desk, None)
@@ -357,6 +399,30 @@ async def test_what_was_edited_while_no_editor_was_open_comes_at_the_next_start(
             await desk.save(b"mine\n")
             workspace.disk[PAGE] = b"zero\n" + EDITED
             await desk.save(b"zero\n" + EDITED)
+
+
+@pytest.mark.parametrize("is_decided", [True, False])
+async def test_what_was_changed_while_nobody_followed_is_in_the_fragment_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_decided: bool
+) -> None:
+    workspace = MemoryWorkspace({"old.ts": b"1\n"})
+    async with AsyncExitStack() as stack:
+        desk = await a_desk(stack, tmp_path, workspace)
+        await desk.world.work_in(workspace)
+        if is_decided:
+            await accept(desk)
+            workspace.disk[PAGE] = EDITED
+    # It is long ago.
+    monkeypatch.setattr(followed, "SETTLED_MS", -1)
+    async with AsyncExitStack() as stack:
+        desk = await a_desk(stack, tmp_path, workspace)
+        if is_decided:
+            await desk.fragment_becomes(EDITED)
+            assert (await desk.reasons())[0] == OUTSIDE
+        else:
+            await desk.edit(EDITED)
+            await until(lambda: desk.world.pending[PAGE] == EDITED)
+            assert (await desk.files())[PAGE] == EDITED
 
 
 async def test_an_edit_of_an_older_fragment_comes_too(desk: Desk, elsewhere: World) -> None:

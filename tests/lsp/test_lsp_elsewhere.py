@@ -3,15 +3,17 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from lsp_wire import WAIT_S, Editor, editor, server_environment
+from postgres_cluster import Cluster
 from sandbox_line import SandboxLine
 
 EVENTS = {"events": True}
@@ -27,6 +29,7 @@ class World:
     line: SandboxLine
     root: Path
     home: Path
+    database: dict[str, str]
 
     async def fragment(self) -> dict[str, Any]:
         return (await self.client.command("forge.fragments"))["result"][0]
@@ -50,25 +53,37 @@ class World:
                     return
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """What names it to a process."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    running: Cluster = request.getfixturevalue("cluster")
+    with running.database() as url:
+        yield {"FORGE_DATABASE_URL": url}
+
+
 @pytest_asyncio.fixture
-async def world(workspace: Path, home: Path) -> AsyncIterator[World]:
+async def world(workspace: Path, home: Path, database: dict[str, str]) -> AsyncIterator[World]:
     line = SandboxLine()
-    async with editor(workspace, home, environment=line.environment) as client:
+    more = {**line.environment, **database}
+    async with editor(workspace, home, environment=more) as client:
         await client.initialize(options=EVENTS)
         await client.run("forge.generate", {"prompt": "Create a counter"})
         await client.run("forge.review.accept")
-        yield World(client, line, workspace, home)
+        yield World(client, line, workspace, home, database)
 
 
 @asynccontextmanager
-async def serving(home: Path) -> AsyncGenerator[str]:
+async def serving(home: Path, database: dict[str, str]) -> AsyncGenerator[str]:
     """`forge-lsp serve` on the same database; gives its URL."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "forge_lsp", "serve", "--no-auth"),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],
-        env=server_environment(home),
+        env=server_environment(home, **database),
     )
     try:
         assert process.stdout
@@ -94,7 +109,7 @@ async def test_an_edit_over_http_in_another_process_reaches_document_and_sandbox
 ) -> None:
     uri = world.client.open(COUNTER)
     fragment = await world.fragment()
-    async with serving(world.home) as url:
+    async with serving(world.home, world.database) as url:
         answer = await patch(url, fragment, world.root, BETTER)
         assert answer["sandboxUrl"] == fragment["sandboxUrl"]
         await world.shows(uri, BETTER)
@@ -119,6 +134,7 @@ async def test_an_edit_over_http_in_another_process_reaches_document_and_sandbox
     await world.shows(uri, BETTER.replace("better", "best"))
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_two_editors_on_one_folder_both_get_it(world: World) -> None:
     uri = world.client.open(COUNTER)
     async with editor(world.root, world.home) as second:
@@ -136,3 +152,19 @@ async def test_two_editors_on_one_folder_both_get_it(world: World) -> None:
         await world.sandbox_holds(COUNTER, edited)
         for client in (world.client, second):
             assert not any("overwritten" in message for message in client.messages())
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_a_folder_that_was_worked_in_is_followed_from_the_first_command_on(
+    world: World,
+) -> None:
+    fragment = await world.fragment()
+    async with editor(world.root, world.home) as second:
+        await second.initialize(options=EVENTS)
+        theirs = second.open(COUNTER)
+        # Of no folder in particular.
+        await second.command("forge.runs")
+        edited = "// edited\n" + (world.root / COUNTER).read_text()
+        given = {"fragmentId": fragment["id"], "files": {COUNTER: edited}}
+        assert (await world.client.command("forge.fragment.update", given))["result"]
+        await second.wait(lambda _: second.documents[theirs] == edited)

@@ -131,6 +131,10 @@ async def test_what_is_hidden_or_secret_is_not_seen(world: World) -> None:
         (world.root / path).write_text("no")
     for path in (".env", ".env.local", "a.log"):
         (world.root / path).write_text("no")
+    for number in range(AT_ONCE):
+        # What appears and vanishes leaves nothing.
+        (world.root / f"flicker{number}.ts").write_text("no")
+        (world.root / f"flicker{number}.ts").unlink()
     await world.passes_on()
     told = await world.line.ask("tell")
     assert "no" not in told["contents"].values()
