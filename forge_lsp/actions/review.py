@@ -51,6 +51,18 @@ class Reviews:
         """What waits for a decision, the newest first; from memory."""
         return self._sets.pending(project)
 
+    def with_pending(
+        self, project: str, contents: Mapping[ProjectPath, bytes | None]
+    ) -> Mapping[ProjectPath, bytes | None]:
+        """A workspace's files as they are shown elsewhere: with what waits for a decision in them.
+        From memory."""
+        shown = dict(contents)
+        for change_set in reversed(self.pending(project)):
+            for change in change_set.pending:
+                if change.path in shown:
+                    shown[change.path] = _shown(change, shown[change.path])
+        return shown
+
     async def load(self, project: str) -> None:
         """Take up what an earlier process left pending."""
         await self._sets.load(project)
@@ -134,9 +146,9 @@ class Reviews:
                 for change in chosen_of(decided, chosen):
                     rejected = change.rejected(chosen.hunk)
                     decided = decided.with_file(rejected)
-                    shown[change.path] = _shown(rejected, await workspace.read(change.path))
+                    shown[change.path] = await workspace.read(change.path)
                 await self._sets.save(decided)
-                for path, content in shown.items():
+                for path, content in self.with_pending(workspace.project, shown).items():
                     await self._mirrors.show(run, workspace.project, path, content)
             return None
 
@@ -212,10 +224,10 @@ class Reviews:
         await self._sets.save(change_set, *others.values())
         for change, answer in zip(changes, answers, strict=True):
             await tell_applied(run, answer)
-            if answer.ok and answer.left != change.wanted(choice.hunk):
-                decided = change_set.file(change.path) or change
-                content = _shown(decided, answer.left)
-                await self._mirrors.show(run, workspace.project, change.path, content)
+            if answer.ok:
+                # The sandbox may have been made anew since the change was proposed.
+                shown = self.with_pending(workspace.project, {change.path: answer.left})
+                await self._mirrors.show(run, workspace.project, change.path, shown[change.path])
         return _outcome(answers)
 
     async def _moved_before(
@@ -256,9 +268,9 @@ def _counted(changes: Sequence[FileChange]) -> tuple[FileChange, ...]:
 
 def _shown(change: FileChange, found: bytes | None) -> bytes | None:
     """What a file is shown as elsewhere, that holds `found` in the workspace: with what is still
-    to be decided; where that doesn't merge, as it is proposed."""
+    to be decided, as far as that merges."""
     merged = merge_files(change.before, found, change.after)
-    return change.after if merged is None else merged.content
+    return found if merged is None else merged.content
 
 
 def _outcome(answers: Sequence[WorkspaceAnswer]) -> RunFinished | None:

@@ -140,10 +140,11 @@ class Saves:
         noted = [path for path in paths if path in held]
         stands = await _note(engine, workspace, noted, is_saved=any(changed.values()))
         if preview is not None:
-            await self._show(preview, workspace, paths, stands)
+            await self._show(engine, preview, workspace, paths, stands)
 
     async def _show(
         self,
+        engine: "Engine",
         preview: Preview,
         workspace: EditorWorkspace,
         paths: Sequence[ProjectPath],
@@ -151,7 +152,8 @@ class Saves:
     ) -> None:
         refused: dict[ProjectPath, str] = {}
         for start in range(0, len(paths), BATCH_FILES):
-            contents = await workspace.read_saved(paths[start : start + BATCH_FILES])
+            saved = await workspace.read_saved(paths[start : start + BATCH_FILES])
+            contents = engine.reviews.with_pending(workspace.project, saved)
             for batch in _of_bounded_size({**contents, **_among(stands, contents)}):
                 try:
                     refused |= await preview.sandbox.put(batch)
@@ -184,7 +186,8 @@ async def _note(
     from forge_lsp.actions.fragment_sync import note_files
     from forge_lsp.actions.lacking import OUTSIDE, SAVED
 
-    contents = await workspace.read_saved(paths)
+    saved = await workspace.read_saved(paths)
+    contents = engine.reviews.with_pending(workspace.project, saved)
     reason = SAVED if is_saved else OUTSIDE
     try:
         known = engine.following.known
