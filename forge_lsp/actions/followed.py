@@ -17,7 +17,7 @@ from forge_lsp.actions.lacking import (
 )
 from forge_lsp.actions.sources import GivenFiles
 from forge_lsp.clock import now_ms
-from forge_lsp.errors import ForgeError, SandboxGone
+from forge_lsp.errors import ForgeError, IsolationUnavailable, SandboxFailed, SandboxGone
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.following import FragmentStep
 from forge_lsp.ports.projects import FragmentRecord
@@ -136,7 +136,11 @@ class Followed:
         async with following.turns.of(fragment.id):
             steps = await self._engine.store.fragment_steps(fragment.id, since)
             upto = max([fragment.version, *(step.version for step in steps)])
-            await self._show(fragment, [step for step in steps if step.version > place.shown])
+            try:
+                await self._show(fragment, [step for step in steps if step.version > place.shown])
+            except (SandboxFailed, SandboxGone, IsolationUnavailable) as error:
+                # The workspace gets it all the same, and whoever makes the next sandbox fills it.
+                log.warning("an edit from elsewhere is not shown: %s", error.for_people())
             place.shown = upto
             following.forget_written(fragment.id, upto)
         workspace = self._workspace

@@ -44,7 +44,9 @@ async def update(request: web.Request) -> web.Response:
     into the workspace where an editor has it open; gives the whole fragment.
 
     Those just written stand first in `files`. Where the sandbox can't be written, nothing is
-    kept; where it has ended, it is made anew.
+    kept; where it has ended, it is made anew. A sandbox that another server has, and a workspace
+    that is open in an editor, get them right after the answer; there, what collides with what
+    somebody typed waits for review.
     """
     engine = await engine_of(request)
     fragment_id = _id_of(request)

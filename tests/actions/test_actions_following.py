@@ -19,7 +19,7 @@ from forge_lsp.actions.lacking import MERGED, OUTSIDE, SAVED
 from forge_lsp.actions.late import Late
 from forge_lsp.actions.request import GenerateRequest
 from forge_lsp.actions.review import Choice
-from forge_lsp.errors import Conflict
+from forge_lsp.errors import Conflict, SandboxFailed
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Model, ModelEvent, ModelRequest
 from forge_lsp.ports.projects import FragmentRecord
@@ -476,6 +476,17 @@ async def test_a_sandbox_that_died_in_another_process_is_made_anew_there(
         return (await desk.fragment()).sandbox_id == "sb_2"
 
     await eventually(told)
+
+
+async def test_a_workspace_gets_an_edit_though_no_sandbox_can_be_made(
+    desk: Desk, elsewhere: World
+) -> None:
+    await accept(desk)
+    await desk.world.provider.made[0].kill()
+    desk.world.provider.broken = SandboxFailed("There is no room.")
+    await patch(elsewhere, desk, EDITED)
+    await until(lambda: desk.workspace.text(PAGE) == EDITED)
+    desk.world.provider.broken = None
 
 
 async def test_a_sandbox_whose_process_has_ended_is_made_anew_by_who_edits(
