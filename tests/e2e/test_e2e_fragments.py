@@ -75,6 +75,23 @@ def test_a_save_shows_in_the_fragment_and_the_preview(editor: Neovim, home: Home
     assert now["updatedAt"] > before["updatedAt"]
 
 
+def test_a_save_leaves_what_waits_for_review_where_it_shows(editor: Neovim, home: Home) -> None:
+    editor.find(WISH)
+    editor.type("cc// Written by hand.<Esc>")
+    editor.find(BEFORE.strip())
+    editor.type("ccAdd one<Esc>")
+    editor.save_all()
+    url, server = preview_of(editor), mounted(home)
+    wait_for(url, f"/{COUNTER}", LABEL.strip())
+    wait_for(url, f"/{COUNTER}", NIGHT)
+    deadline = time.monotonic() + WAIT_S
+    while LABEL.strip() not in (text := fragment_of(editor, server)["files"][COUNTER]):
+        assert time.monotonic() < deadline, text
+        time.sleep(LOOK_EVERY_S)
+    assert NIGHT in text
+    assert NIGHT not in editor.text
+
+
 def test_a_rejected_hunk_is_neither_in_the_file_nor_in_the_preview(
     editor: Neovim, home: Home, workspace: Path
 ) -> None:
