@@ -1,15 +1,11 @@
 """forge.conversation.new, .switch and .show."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from forge_lsp.errors import StoreFailed
-from forge_lsp.lsp import arguments
+from forge_lsp.lsp import arguments, shown_files
 from forge_lsp.lsp.plain import plain
 from forge_lsp.lsp.session import Session
 
@@ -81,12 +77,8 @@ async def show(
     runs = await _runs(engine, messages)
     text = conversation_document(shown, messages, runs, is_cut=len(messages) == MOST_SHOWN)
     place = engine.places.state / "conversations" / f"{shown.id}.md"
-    await asyncio.to_thread(_write, place, text)
-    uri = place.as_uri()
-    if not (
-        session.client.has_show_document and await session.client.show_document(uri, external=False)
-    ):
-        session.client.show(f"The conversation: {place}")
+    uri = await shown_files.keep(place, text)
+    await shown_files.show(session.client, place, "The conversation")
     return {"conversationId": shown.id, "uri": uri, "markdown": text}
 
 
@@ -129,16 +121,4 @@ def _title(listed: "ListedConversation") -> str:
 
 async def _runs(engine: "Engine", messages: "Sequence[ProjectMessage]") -> "dict[str, RunRecord]":
     ids = dict.fromkeys(message.run_id for message in messages if message.run_id)
-    found = [await engine.store.run(each) for each in ids]
-    return {each.id: each for each in found if each is not None}
-
-
-def _write(place: Path, text: str) -> None:
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        place.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        # Half a conversation would look like a whole one.
-        with suppress(OSError):
-            place.unlink(missing_ok=True)
-        raise StoreFailed(f"{place} can't be written: {error.strerror}.") from error
+    return {run.id: run for run in await engine.store.runs_named(list(ids))}

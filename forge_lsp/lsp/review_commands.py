@@ -1,16 +1,13 @@
 """forge.review.accept, .reject, .diff and forge.undo."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
 from forge_lsp.changes.unified import unified_diff
-from forge_lsp.errors import NotFound, StoreFailed
-from forge_lsp.lsp import arguments
+from forge_lsp.errors import NotFound
+from forge_lsp.lsp import arguments, shown_files
 from forge_lsp.lsp.content import is_shown, uri_of
 from forge_lsp.lsp.placements import rows_now
 from forge_lsp.lsp.session import Session, Started
@@ -67,13 +64,9 @@ async def diff(
     if not text:
         raise NotFound("Nothing of that waits for review.")
     place = engine.places.state / "reviews" / f"{change_set.id}.diff"
-    await asyncio.to_thread(_write, place, text)
-    uri = place.as_uri()
-    draws_itself = session.client.shows_content and session.watcher.sends_events
-    if not draws_itself and not (
-        session.client.has_show_document and await session.client.show_document(uri, external=False)
-    ):
-        session.client.show(f"What waits for review: {place}")
+    uri = await shown_files.keep(place, text)
+    if not (session.client.shows_content and session.watcher.sends_events):
+        await shown_files.show(session.client, place, "What waits for review")
     files = [_sides(workspace, change_set.id, change) for change in changes]
     return {"changeSetId": change_set.id, "uri": uri, "diff": text, "files": files}
 
@@ -111,14 +104,3 @@ def _choice(given: arguments.Review) -> "Choice":
 
     path = arguments.project_path(given.path)
     return Choice(given.change_set_id, path, given.hunk, given.hunk_id)
-
-
-def _write(place: Path, text: str) -> None:
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        place.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        # Half a patch would look like a whole one.
-        with suppress(OSError):
-            place.unlink(missing_ok=True)
-        raise StoreFailed(f"{place} can't be written: {error.strerror}.") from error
