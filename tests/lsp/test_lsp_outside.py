@@ -20,7 +20,7 @@ EVENTS = {"events": True}
 COUNTER = "src/Counter.tsx"
 MANY = 5_000
 AT_ONCE = 200
-LATE_S = 60.0
+LATE_S = 100.0
 WATCHES_NOTHING = {
     **VS_CODE,
     "workspace": {
@@ -190,26 +190,31 @@ async def test_a_document_counts_once_the_editor_has_loaded_it(world: World) -> 
     await world.until(lambda told: told["contents"][COUNTER] == "outside\n")
 
 
+@pytest.mark.slow
 async def test_a_folder_that_is_too_large_to_be_watched_is_told_of_once(
     workspace: Path, home: Path
 ) -> None:
     for number in range(MOST_FOLDERS):
         (workspace / f"folder{number}").mkdir()
-    async with opened(workspace, home, WATCHES_NOTHING) as world:
-        message = await world.client.wait(
+    async with editor(workspace, home) as client:
+        await client.initialize(WATCHES_NOTHING)
+        for _ in range(2):
+            assert "result" in await client.command("forge.sandbox.create")
+        message = await client.wait(
             lambda message: (
                 message.get("method") == "window/showMessage"
                 and "is not seen" in message["params"]["message"]
-            )
+            ),
+            LATE_S,
         )
         assert ".gitignore" in message["params"]["message"]
-        assert watches(world.client) == 0
-        await world.client.run("forge.sandbox.create")
-        told = [each for each in world.client.messages() if "is not seen" in each]
-        assert len(told) == 1
+        assert watches(client) == 0
+        await client.command("forge.runs")
+        assert len([each for each in client.messages() if "is not seen" in each]) == 1
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("is_watched", [False, True], ids=["by us", "by the editor"])
 async def test_a_branch_of_many_files_comes_in_one_go(
     workspace: Path, home: Path, is_watched: bool, capsys: pytest.CaptureFixture[str]
@@ -228,13 +233,16 @@ async def test_a_branch_of_many_files_comes_in_one_go(
                 asked_at = time.monotonic()
                 versions = await world.versions()
                 slowest_s = max(slowest_s, time.monotonic() - asked_at)
+                last = paths[-1].relative_to(workspace).as_posix()
+                if len(versions) < 2 or await world.line.ask("read", path=last) is None:
+                    continue
                 held = (await world.line.ask("tell"))["contents"]
                 lacking = [
                     path
                     for path in paths
                     if held.get(path.relative_to(workspace).as_posix()) != path.name
                 ]
-                if not lacking and "src/App.tsx" not in held and len(versions) >= 2:
+                if not lacking and "src/App.tsx" not in held:
                     break
         with capsys.disabled():
             print(f"\nslowest answer beside {MANY} files: {slowest_s:.3f} s")
