@@ -60,6 +60,12 @@ class Resume(_Arguments, frozen=True):
     text_document: Document | None = None
 
 
+class Skills(_Arguments, frozen=True):
+    """forge.skills."""
+
+    text_document: Document | None = None
+
+
 class RunSkill(_Arguments, frozen=True):
     """forge.skill.run: on a selection, a document, or the whole workspace."""
 

@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             arguments.Fix,
             '{"textDocument": {"uri": "…"}, "diagnostics": […]}, or none at all',
         ),
+        "forge.skills": Command(skill_commands.skills, arguments.Skills, "{}"),
         "forge.skill.run": Command(
             skill_commands.run_skill,
             arguments.RunSkill,

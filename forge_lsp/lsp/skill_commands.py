@@ -1,4 +1,4 @@
-"""forge.skill.run and forge.augmenter.run."""
+"""forge.skills, forge.skill.run and forge.augmenter.run."""
 
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,32 @@ if TYPE_CHECKING:
     from forge_lsp.actions.skills import Skill
     from forge_lsp.runs import Run
 
+OWNER = "owner"
 MOST_NAMED = 12
 """Files that a message names."""
 MOST_TOLD_CHARACTERS = 600
+
+
+async def skills(
+    session: Session, given: arguments.Skills, token: types.ProgressToken | None
+) -> list[dict[str, str]]:
+    """Every skill that can be run in the workspace, by alias."""
+    del token
+    from forge_lsp.actions.skills import known_skills
+
+    workspace = await session.workspace(given.text_document)
+    engine = await session.engine(workspace)
+    known = await known_skills(engine, OWNER, workspace)
+    return [
+        {
+            "alias": each.alias,
+            "title": each.title,
+            "description": each.description,
+            "kind": each.kind,
+            "origin": each.origin,
+        }
+        for each in sorted(known, key=lambda each: each.alias)
+    ]
 
 
 async def run_skill(
@@ -80,7 +103,6 @@ async def run_augmenter(
 
 async def _find(engine: "Engine", workspace: EditorWorkspace, alias: str, kind: str) -> "Skill":
     """Raises `InvalidRequest`, which lists those of the kind, where none is named."""
-    from forge_lsp.actions.engine import OWNER
     from forge_lsp.actions.skills import find_skill, shelf
 
     if alias:

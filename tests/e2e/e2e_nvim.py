@@ -43,8 +43,11 @@ class Neovim:
 
     def lua(self, code: str, *arguments: object) -> Any:
         """What a chunk of Lua returns; its arguments are `...`."""
+        return self._ask("nvim_exec_lua", code, arguments)
+
+    def _ask(self, method: str, *arguments: object) -> Any:
         self._asked += 1
-        request = [_REQUEST, self._asked, "nvim_exec_lua", [code, arguments]]
+        request = [_REQUEST, self._asked, method, arguments]
         self._connection.sendall(msgpack.Packer().pack(request))
         while True:
             for kind, number, error, result in self._unpacker:
@@ -75,6 +78,19 @@ class Neovim:
     def type(self, keys: str) -> None:
         """Type the keys, which Neovim has handled when this returns."""
         self.lua("vim.api.nvim_feedkeys(vim.keycode(...), 'xt', false)", keys)
+
+    def press(self, keys: str) -> None:
+        """Press keys that may be mapped, which Neovim has handled when this returns."""
+        self.lua("vim.api.nvim_feedkeys(vim.keycode(...), 'xm', false)", keys)
+
+    def answer(self, keys: str) -> None:
+        """Wait until a question is asked, and type the answer."""
+        deadline = time.monotonic() + WAIT_S
+        # Both are answered while Neovim waits for a key; nothing else is.
+        while self._ask("nvim_get_mode")["mode"][0] not in "cr":
+            assert time.monotonic() < deadline, "nothing was asked"
+            time.sleep(LOOK_EVERY_S)
+        self._ask("nvim_input", keys)
 
     def code_action(self, title: str) -> None:
         """Take the code action of that title at the cursor; the only one that may have it."""
@@ -181,7 +197,7 @@ class Neovim:
 
 
 @contextmanager
-def opened(workspace: Path, home: Home, **settings: str) -> Generator[Neovim]:
+def opened(workspace: Path, home: Home, *, init: Path = INIT, **settings: str) -> Generator[Neovim]:
     """A Neovim in `workspace`; it and its server are gone afterwards, whatever happens."""
     binary = neovim()
     environment = home.environment(LANGUAGE_SERVER=json.dumps(LANGUAGE_SERVER), **settings)
@@ -189,7 +205,7 @@ def opened(workspace: Path, home: Home, **settings: str) -> Generator[Neovim]:
     with tempfile.TemporaryDirectory(prefix="nvim-") as folder, _log(home) as output:
         place = Path(folder) / "socket"
         process = subprocess.Popen(
-            [str(binary), "--headless", "--clean", "-u", INIT, "-n", "--listen", place],
+            [str(binary), "--headless", "--clean", "-u", init, "-n", "--listen", place],
             cwd=workspace,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -87,6 +87,21 @@ async def test_a_critique_is_opened_as_a_document_and_marked_on_its_lines(
     assert Path(place).is_relative_to(home / "cache" / "skills")
 
 
+async def test_all_skills_are_listed_with_those_of_the_workspace(
+    counter: Editor, workspace: Path
+) -> None:
+    place = workspace / ".forge/skills/tone.md"
+    place.parent.mkdir(parents=True)
+    place.write_text(SKILL)
+    listed = (await counter.command("forge.skills"))["result"]
+    by_alias = {each["alias"]: each for each in listed}
+    assert list(by_alias) == sorted(by_alias)
+    assert by_alias["review"]["kind"] == "critique"
+    assert by_alias["seo"]["kind"] == "augmenter"
+    assert by_alias["tone"]["title"] == "Tone"
+    assert by_alias["tone"]["origin"] == "workspace"
+
+
 async def test_the_text_streams_to_a_client_that_takes_events(counter: Editor) -> None:
     answer = await counter.command("forge.skill.run", {"alias": "copy"})
     run_id = answer["result"]["runId"]

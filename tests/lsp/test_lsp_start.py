@@ -64,6 +64,7 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
             "forge.build",
             "forge.resume",
             "forge.fix",
+            "forge.skills",
             "forge.skill.run",
             "forge.augmenter.run",
             "forge.apply",
@@ -93,7 +94,7 @@ async def test_the_capabilities_list_exactly_the_commands_that_exist(client: Edi
         ],
         "workDoneProgress": True,
     }
-    assert len(COMMANDS) == 31
+    assert len(COMMANDS) == 32
     assert capabilities["codeActionProvider"]["codeActionKinds"] == [
         "refactor.rewrite.forge",
         "refactor.rewrite.forge.review",

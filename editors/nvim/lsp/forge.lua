@@ -1,0 +1,28 @@
+-- Picked up by `vim.lsp.enable("forge")`; `vim.lsp.config("forge", { … })` changes any of it.
+
+---@type vim.lsp.Config
+return {
+  cmd = { "forge-lsp", "lsp" },
+  root_dir = function(buffer, found)
+    local root = require("forge.root").of_buffer(buffer)
+    if root then
+      found(root)
+    end
+  end,
+  init_options = { events = true },
+  capabilities = {
+    workspace = {
+      codeLens = { refreshSupport = true },
+      textDocumentContent = { dynamicRegistration = false },
+    },
+  },
+  handlers = {
+    ["forge/event"] = function(_, params)
+      require("forge.events").take(params)
+    end,
+    ["workspace/codeLens/refresh"] = function(_, _, context)
+      require("forge.review").refresh_all(context.client_id)
+      return vim.NIL
+    end,
+  },
+}

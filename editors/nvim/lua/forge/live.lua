@@ -1,0 +1,227 @@
+--- The text that a run writes, as it comes, in a buffer beside the code.
+local M = {}
+
+local options = require("forge.options")
+local scratch = require("forge.scratch")
+local text = require("forge.text")
+
+local NAME = "forge://live"
+local MOST_LINES = 5000
+local MOST_BYTES = 2000000
+local REPLY = "reply.md"
+local WIDE_COLUMNS = 120
+
+---A file that a run has begun to write.
+---@class forge.Writing
+---@field pieces string[]
+---@field bytes integer
+---@field has_body boolean Its body comes by itself; else the reply is all that there is to show.
+
+---@class forge.Shown
+---@field run_id string
+---@field path? string
+---@field writing table<string, forge.Writing>
+---@field was_opened boolean
+---@field has_ended boolean
+
+---@type forge.Shown?
+local shown
+
+---@type table<string, boolean>
+local begun = {}
+
+---@return integer buffer
+local function buffer_of_live()
+  local buffer = scratch.make(NAME)
+  vim.bo[buffer].bufhidden = "hide"
+  local is_new = vim.b[buffer].forge_live == nil
+  if is_new then
+    vim.b[buffer].forge_live = ""
+    vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buffer, desc = "Close" })
+    vim.keymap.set("n", "<C-c>", function()
+      require("forge").cancel()
+    end, { buffer = buffer, desc = "Cancel the newest run" })
+  end
+  return buffer
+end
+
+---Those who stand on the last line, and those who look from elsewhere, stay at the end.
+---@param buffer integer
+---@param was_last integer
+local function follow(buffer, was_last)
+  local last = vim.api.nvim_buf_line_count(buffer)
+  for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
+    local is_here = window == vim.api.nvim_get_current_win()
+    if not is_here or vim.api.nvim_win_get_cursor(window)[1] >= was_last then
+      vim.api.nvim_win_set_cursor(window, { last, 0 })
+    end
+  end
+end
+
+---@param buffer integer
+---@param all string
+local function fill(buffer, all)
+  local lines = text.lines(all)
+  if vim.endswith(all, "\n") then
+    table.insert(lines, "")
+  end
+  scratch.write(buffer, 0, -1, vim.list_slice(lines, math.max(1, #lines - MOST_LINES + 1)))
+  follow(buffer, 1)
+end
+
+---@param buffer integer
+---@param piece string
+local function append(buffer, piece)
+  local count = vim.api.nvim_buf_line_count(buffer)
+  local tail = vim.api.nvim_buf_get_lines(buffer, count - 1, count, true)[1]
+  scratch.write(buffer, count - 1, count, vim.split(tail .. piece, "\n", { plain = true }))
+  local over = vim.api.nvim_buf_line_count(buffer) - MOST_LINES
+  if over > 0 then
+    scratch.write(buffer, 0, over, {})
+  end
+  follow(buffer, math.max(1, count - math.max(over, 0)))
+end
+
+---@param buffer integer
+---@param run forge.Shown
+local function open_once(buffer, run)
+  if run.was_opened then
+    return
+  end
+  run.was_opened = true
+  if options.get().live and #vim.fn.win_findbuf(buffer) == 0 then
+    M.open_window(buffer, false)
+  end
+end
+
+---@param run forge.Shown
+---@param path string
+local function show(run, path)
+  local buffer = buffer_of_live()
+  run.path = path
+  vim.b[buffer].forge_live = text.one_line(path)
+  local filetype = text.filetype(path)
+  if vim.bo[buffer].filetype ~= filetype then
+    vim.bo[buffer].filetype = filetype
+  end
+  fill(buffer, table.concat(run.writing[path].pieces))
+  open_once(buffer, run)
+end
+
+---@param run forge.Shown
+---@param path string
+---@param piece string
+local function write(run, path, piece)
+  local writing = run.writing[path]
+  writing.bytes = writing.bytes + #piece
+  if writing.bytes > MOST_BYTES then
+    return
+  end
+  table.insert(writing.pieces, piece)
+  if run.path == path then
+    append(buffer_of_live(), piece)
+  end
+end
+
+---@param run forge.Shown
+---@param path string
+---@return forge.Writing
+local function begin(run, path)
+  if not run.writing[path] then
+    run.writing[path] = { pieces = {}, bytes = 0, has_body = false }
+  end
+  local is_open = run.path and run.path ~= REPLY and run.writing[run.path]
+  if run.path ~= path and not is_open then
+    show(run, path)
+  end
+  return run.writing[path]
+end
+
+---@type table<string, fun(run: forge.Shown, event: table<string, any>)>
+local TAKE = {
+  text_delta = function(run, event)
+    local path = run.path or REPLY
+    local writing = run.writing[path]
+    if not writing then
+      -- What is said behind the last file would take its place.
+      if path ~= REPLY then
+        return
+      end
+      writing = begin(run, path)
+    end
+    if not writing.has_body then
+      write(run, path, event.text)
+    end
+  end,
+  file_started = function(run, event)
+    begin(run, event.path).has_body = event.action == "create"
+  end,
+  file_delta = function(run, event)
+    local writing = begin(run, event.path)
+    if not writing.has_body then
+      writing.has_body, writing.pieces, writing.bytes = true, {}, 0
+      if run.path == event.path then
+        fill(buffer_of_live(), "")
+      end
+    end
+    write(run, event.path, event.text)
+  end,
+  file_finished = function(run, event)
+    if run.path == event.path and type(event.content) == "string" then
+      fill(buffer_of_live(), event.content)
+    end
+    run.writing[event.path] = nil
+  end,
+  file_dropped = function(run, event)
+    run.writing[event.path] = nil
+  end,
+}
+
+---@param run_id string
+---@param event table<string, any>
+function M.take(run_id, event)
+  if event.type == "run_started" then
+    begun[run_id] = true
+  elseif event.type == "run_finished" then
+    begun[run_id] = nil
+    if shown and shown.run_id == run_id then
+      shown.has_ended = true
+    end
+  end
+  local taker = TAKE[event.type]
+  if not taker then
+    return
+  end
+  if begun[run_id] and not (shown and shown.run_id == run_id) then
+    -- The newest that writes is shown; another that goes on meanwhile isn't shown again.
+    begun[run_id] = nil
+    shown = { run_id = run_id, writing = {}, was_opened = false, has_ended = false }
+  end
+  if shown and shown.run_id == run_id and not shown.has_ended then
+    taker(shown, event)
+  end
+end
+
+---@param buffer integer
+---@param enter boolean
+---@return integer window
+function M.open_window(buffer, enter)
+  local split = vim.o.columns >= WIDE_COLUMNS and "right" or "below"
+  local window = vim.api.nvim_open_win(buffer, enter, { split = split, win = -1 })
+  vim.wo[window].winbar = "%{'Forge: ' .. get(b:, 'forge_live', '')}"
+  vim.wo[window].wrap = false
+  return window
+end
+
+---Show the live text; go there if it is shown already.
+function M.open()
+  local buffer = buffer_of_live()
+  local window = vim.fn.bufwinid(buffer)
+  if window == -1 then
+    M.open_window(buffer, true)
+  else
+    vim.api.nvim_set_current_win(window)
+  end
+end
+
+return M

@@ -1,0 +1,34 @@
+--- Text that others wrote, as buffers hold it.
+local M = {}
+
+---@param text string
+---@return string[] lines without their endings; a last line that ends is no empty one more
+function M.lines(text)
+  local lines = vim.split((text:gsub("\r\n", "\n")), "\n", { plain = true })
+  if #lines > 1 and lines[#lines] == "" then
+    table.remove(lines)
+  end
+  return lines
+end
+
+---Text on one line, for messages and lists.
+---@param text? string
+---@return string
+function M.one_line(text)
+  return vim.trim(((text or ""):gsub("[%c%s]+", " ")))
+end
+
+---@param path string
+---@return string filetype empty where nobody knows it
+function M.filetype(path)
+  return vim.filetype.match({ filename = path }) or ""
+end
+
+---@param count integer
+---@param noun string
+---@return string
+function M.count(count, noun)
+  return ("%d %s%s"):format(count, noun, count == 1 and "" or "s")
+end
+
+return M
