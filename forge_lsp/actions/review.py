@@ -224,8 +224,10 @@ class Reviews:
         await self._sets.save(change_set, *others.values())
         for change, answer in zip(changes, answers, strict=True):
             await tell_applied(run, answer)
-            if answer.ok:
-                # The sandbox may have been made anew since the change was proposed.
+            # The sandbox may have been made anew since the change was proposed; not so where a run
+            # accepts its own, whose files may belong to a fragment that is still to be made.
+            is_there = run.id == change_set.id and answer.left == change.wanted(choice.hunk)
+            if answer.ok and not is_there:
                 shown = self.with_pending(workspace.project, {change.path: answer.left})
                 await self._mirrors.show(run, workspace.project, change.path, shown[change.path])
         return _outcome(answers)
