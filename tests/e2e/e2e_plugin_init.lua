@@ -6,9 +6,5 @@ vim.opt.runtimepath:prepend(vim.fs.joinpath(vim.fs.dirname(vim.fs.dirname(here))
 vim.lsp.config('forge', { cmd = vim.json.decode(assert(vim.env.LANGUAGE_SERVER)) })
 vim.lsp.enable('forge')
 
--- What is told is kept, too.
-local notify = vim.notify
-vim.notify = function(text, ...)
-  table.insert(seen.messages, text)
-  return notify(text, ...)
-end
+-- The plugin shows messages its own way, and keeps them.
+seen.messages = require('forge.messages').all

@@ -1,5 +1,6 @@
 """The plugin in a real Neovim: prompts typed, live text, changes drawn and decided, and lists."""
 
+import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,13 +10,15 @@ import pytest
 from e2e_home import Home, contents, fill
 from e2e_nvim import Neovim, opened
 from e2e_projects import APP, COUNTER, counter_project, counter_with_reset
+from e2e_screen import shown
+from e2e_tools import LANGUAGE_SERVER, executable, neovim
 
 pytestmark = [pytest.mark.slow]
 
 HELP = Path(__file__).parents[2] / "editors/nvim/doc/forge.txt"
 
 INIT = Path(__file__).with_name("e2e_plugin_init.lua")
-SLOW = "0.05"
+SLOW = "0.02"
 """Seconds for each piece of the model's reply: an edit takes some seconds."""
 HUNKS = "require('forge.review').hunks(0)"
 LIVE = "vim.api.nvim_buf_get_lines(vim.fn.bufnr('forge://live'), 0, -1, true)"
@@ -140,6 +143,33 @@ def test_a_key_cancels_what_streams_into_the_live_window(
         assert contents(workspace) == counter_project()
 
 
+def test_a_person_sees_the_text_come_and_the_changes_where_they_are_meant(
+    workspace: Path, plain_home: Home, no_node: dict[str, str]
+) -> None:
+    fill(workspace, counter_project())
+    command = [str(neovim()), "--clean", "-u", str(INIT), "-n", COUNTER]
+    settings = {
+        "PATH": f"{no_node['PATH']}:{executable('tmux').parent}",
+        "LANGUAGE_SERVER": json.dumps(LANGUAGE_SERVER),
+        "FORGE_MODEL_DEMO_PACE_S": "0.01",
+    }
+    with shown(command, workspace, plain_home, **settings) as screen:
+        screen.wait_for("export default function Counter")
+        screen.type(":Forge edit", "Enter")
+        screen.wait_for("Forge: change what?")
+        screen.type("-l", "add a reset button")
+        screen.type("Enter")
+        screen.wait_for(f"Forge: {COUNTER}")
+        screen.wait_for("ready for review")
+        screen.type(":only", "Enter")
+        seen = screen.wait_for("          Reset", "forge\n")
+        assert "[+]" not in seen
+        screen.type(":lua require('forge').next_change()", "Enter")
+        screen.type(":Forge accept", "Enter")
+        screen.wait_for("          Reset", f"{COUNTER} [+]")
+        screen.wait_until_gone("forge\n")
+
+
 @pytest.mark.sandbox
 def test_the_sandbox_and_its_preview_are_looked_at_filled_and_ended(
     workspace: Path, home: Home, browser: Path
@@ -174,7 +204,13 @@ def test_the_sandbox_and_its_preview_are_looked_at_filled_and_ended(
         editor.wait("#vim.diagnostic.get(0) > 0")
         editor.find("useState(0)")
         editor.type(":Forge fix<CR>")
-        editor.outcome("Forge: mending")
+        assert editor.outcome("Forge: mending")["outcome"] == "done", editor.messages
+        editor.wait(f"#{HUNKS} == 1")
+        editor.type(":Forge reject file<CR>")
+        assert editor.outcome("Forge: rejecting")["outcome"] == "done", editor.messages
+        editor.wait(f"#{HUNKS} == 0")
+        editor.type(":Forge sandbox run<CR>")
+        wait_for_message(editor, "Only a Python file of the workspace can be run")
 
         editor.type(":Forge sandbox kill<CR>")
         wait_for_message(editor, "the sandbox has ended")
@@ -189,11 +225,14 @@ def test_runs_fragments_conversations_skills_and_builds_are_reached(
         wait_for_message(editor, "HTTP: http://127.0.0.1:")
         editor.type(":Forge resume<CR>")
         wait_for_message(editor, "No build of this workspace was broken off")
+        editor.lua("require('forge').setup({ save_after_accept = true })")
         editor.type(":Forge build<CR>landing page with pricing<CR>")
         assert editor.outcome("Forge: building")["outcome"] == "done", editor.messages
         editor.type(":Forge accept all<CR>")
         assert editor.outcome("Forge: accepting")["outcome"] == "done", editor.messages
-        editor.save_all()
+        editor.wait(
+            "vim.iter(vim.fn.getbufinfo()):all(function(each) return each.changed == 0 end)"
+        )
         assert b"pricing" in contents(workspace)[APP].lower()
 
         editor.type(":Forge fragments<CR>")
@@ -226,6 +265,8 @@ def test_runs_fragments_conversations_skills_and_builds_are_reached(
         wait_for_list(editor, "runs", "build")
         editor.type(":Forge cancel<CR>")
         wait_for_message(editor, "Nothing is under way")
+        editor.type(":Forge messages<CR>")
+        wait_for_list(editor, "messages", "Nothing is under way")
         editor.type(":Forge nonsense<CR>")
         wait_for_message(editor, "there is no :Forge nonsense")
 

@@ -17,8 +17,11 @@ return {
     },
   },
   handlers = {
-    ["forge/event"] = function(_, params)
-      require("forge.events").take(params)
+    ["forge/event"] = function(_, params, context)
+      require("forge.events").take(params, vim.lsp.get_client_by_id(context.client_id))
+    end,
+    ["window/showMessage"] = function(_, params)
+      require("forge.messages").take(params)
     end,
     ["workspace/codeLens/refresh"] = function(_, _, context)
       require("forge.review").refresh_all(context.client_id)

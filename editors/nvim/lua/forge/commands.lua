@@ -220,6 +220,12 @@ M.SUBCOMMANDS = {
       require("forge.live").open()
     end,
   },
+  messages = {
+    help = "what was told so far",
+    run = function()
+      require("forge.messages").open()
+    end,
+  },
   open = { help = "open the preview", run = open },
   install = { help = "install npm packages", run = install },
   ["sandbox create"] = { help = "make the sandbox", run = plain("forge.sandbox.create") },
@@ -290,7 +296,7 @@ function M.run(call)
   for _ = 1, used do
     text = text:gsub("^%s*%S+%s*", "", 1)
   end
-  M.SUBCOMMANDS[name].run({
+  local given = {
     words = vim.list_slice(words, used + 1),
     text = text,
     buffer = vim.api.nvim_get_current_buf(),
@@ -299,7 +305,11 @@ function M.run(call)
       start = { line = call.line1 - 1, character = 0 },
       ["end"] = { line = call.line2, character = 0 },
     } or nil,
-  })
+  }
+  -- Only then it is known which documents the server has.
+  server.with_client(given.buffer, function()
+    M.SUBCOMMANDS[name].run(given)
+  end)
 end
 
 ---@param lead string

@@ -28,13 +28,13 @@ local function show(tab, window, uri, side)
     if not vim.api.nvim_win_is_valid(window) or tab.files[tab.index] ~= file then
       return
     end
-    local buffer = scratch.make(uri)
+    local buffer = scratch.make((uri:gsub("^forge:/+", "forge://")))
     vim.bo[buffer].bufhidden = "wipe"
     scratch.write(buffer, 0, -1, lines)
     vim.api.nvim_win_set_buf(window, buffer)
     vim.bo[buffer].filetype = text.filetype(file.path)
     vim.b[buffer].forge_diff = ("%s %s (%d/%d)"):format(side, file.path, tab.index, #tab.files)
-    vim.wo[window].winbar = "%{get(b:, 'forge_diff', '')}"
+    vim.wo[window][0].winbar = "%{get(b:, 'forge_diff', '')}"
     vim.api.nvim_win_call(window, function()
       vim.cmd.diffthis()
     end)

@@ -10,25 +10,26 @@ local known = {}
 
 local SAVED = { accept = true, undo = true, restore = true }
 
+---@param root string
 ---@param paths string[]
-local function save(paths)
+local function save(root, paths)
+  local meant = {}
+  for _, path in ipairs(paths) do
+    meant[vim.fs.normalize(vim.fs.joinpath(root, path))] = true
+  end
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
     local name = vim.fs.normalize(vim.api.nvim_buf_get_name(buffer))
-    local is_meant = vim.iter(paths):any(function(path)
-      return vim.endswith(name, "/" .. path)
-    end)
-    local is_ours = #vim.lsp.get_clients({ name = require("forge.server").NAME, bufnr = buffer }) > 0
-    if is_meant and is_ours and vim.bo[buffer].modified then
+    if meant[name] and vim.bo[buffer].modified then
       vim.api.nvim_buf_call(buffer, function()
-        vim.fn.mkdir(vim.fs.dirname(name), "p")
-        vim.cmd("silent update")
+        vim.cmd("silent update ++p")
       end)
     end
   end
 end
 
 ---@param recorded forge.Recorded
-function M.take(recorded)
+---@param client? vim.lsp.Client
+function M.take(recorded, client)
   local event = recorded.event
   require("forge.live").take(recorded.runId, event)
   local run = known[recorded.runId]
@@ -39,7 +40,7 @@ function M.take(recorded)
   elseif event.type == "run_finished" then
     known[recorded.runId] = nil
     if run and SAVED[run.kind] and require("forge.options").get().save_after_accept then
-      save(run.paths)
+      save(client and client.root_dir or vim.fn.getcwd(), run.paths)
     end
     vim.api.nvim_exec_autocmds("User", {
       pattern = "ForgeRunFinished",

@@ -88,7 +88,7 @@ end
 ---@param buffer integer
 ---@return forge.PlacedHunk[]
 function M.placed(buffer)
-  local known = drawn[vim._resolve_bufnr(buffer)] or {}
+  local known = drawn[buffer == 0 and vim.api.nvim_get_current_buf() or buffer] or {}
   if not next(known) then
     return {}
   end

@@ -41,7 +41,7 @@ function M.history(entries, origin)
     return ("%s  %s"):format(table.concat(parts, " · "), text.one_line(entry.title))
   end, entries)
   local buffer = scratch.show("forge://history", lines)
-  vim.wo.winbar = "u: undo · <CR>: restore to here · q: close"
+  vim.wo[0][0].winbar = "u: undo · <CR>: restore to here · q: close"
   for key, command in pairs({ u = "forge.undo", ["<CR>"] = "forge.restore" }) do
     vim.keymap.set("n", key, function()
       local entry = entries[vim.api.nvim_win_get_cursor(0)[1]]

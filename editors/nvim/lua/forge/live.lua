@@ -16,6 +16,7 @@ local WIDE_COLUMNS = 120
 ---@field pieces string[]
 ---@field bytes integer
 ---@field has_body boolean Its body comes by itself; else the reply is all that there is to show.
+---@field is_within_line boolean The rest of the line, which the reply was in, is none of it.
 
 ---@class forge.Shown
 ---@field run_id string
@@ -100,12 +101,12 @@ local function show(run, path)
   local buffer = buffer_of_live()
   run.path = path
   vim.b[buffer].forge_live = text.one_line(path)
+  fill(buffer, table.concat(run.writing[path].pieces))
+  open_once(buffer, run)
   local filetype = text.filetype(path)
   if vim.bo[buffer].filetype ~= filetype then
     vim.bo[buffer].filetype = filetype
   end
-  fill(buffer, table.concat(run.writing[path].pieces))
-  open_once(buffer, run)
 end
 
 ---@param run forge.Shown
@@ -128,7 +129,7 @@ end
 ---@return forge.Writing
 local function begin(run, path)
   if not run.writing[path] then
-    run.writing[path] = { pieces = {}, bytes = 0, has_body = false }
+    run.writing[path] = { pieces = {}, bytes = 0, has_body = false, is_within_line = false }
   end
   local is_open = run.path and run.path ~= REPLY and run.writing[run.path]
   if run.path ~= path and not is_open then
@@ -149,12 +150,20 @@ local TAKE = {
       end
       writing = begin(run, path)
     end
+    local piece = event.text
+    if writing.is_within_line then
+      local ending = piece:find("\n", 1, true)
+      writing.is_within_line = ending == nil
+      piece = ending and piece:sub(ending + 1) or ""
+    end
     if not writing.has_body then
-      write(run, path, event.text)
+      write(run, path, piece)
     end
   end,
   file_started = function(run, event)
-    begin(run, event.path).has_body = event.action == "create"
+    local writing = begin(run, event.path)
+    writing.has_body = event.action == "create"
+    writing.is_within_line = true
   end,
   file_delta = function(run, event)
     local writing = begin(run, event.path)
@@ -208,8 +217,8 @@ end
 function M.open_window(buffer, enter)
   local split = vim.o.columns >= WIDE_COLUMNS and "right" or "below"
   local window = vim.api.nvim_open_win(buffer, enter, { split = split, win = -1 })
-  vim.wo[window].winbar = "%{'Forge: ' .. get(b:, 'forge_live', '')}"
-  vim.wo[window].wrap = false
+  vim.wo[window][0].winbar = "%{'Forge: ' .. get(b:, 'forge_live', '')}"
+  vim.wo[window][0].wrap = false
   return window
 end
 

@@ -2,12 +2,14 @@
 local M = {}
 
 ---A buffer that nobody edits by hand, without a window.
----@param name string
+---@param name string With `://` in it: any other is taken for a file of the working directory.
 ---@return integer
 function M.make(name)
-  local known = vim.fn.bufnr("^" .. vim.fn.escape(name, "\\^$.*[]~{},") .. "$")
-  local buffer = known > 0 and known or vim.api.nvim_create_buf(false, true)
-  if known <= 0 then
+  local buffer = vim.iter(vim.api.nvim_list_bufs()):find(function(each)
+    return vim.api.nvim_buf_get_name(each) == name
+  end)
+  if not buffer then
+    buffer = vim.api.nvim_create_buf(false, true)
     vim.api.nvim_buf_set_name(buffer, name)
   end
   vim.bo[buffer].buftype = "nofile"

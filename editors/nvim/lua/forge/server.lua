@@ -3,10 +3,13 @@ local M = {}
 
 M.NAME = "forge"
 
+local START_MS = 15000
+local LOOK_EVERY_MS = 20
+
 ---@param text string
 ---@param level? integer
 function M.tell(text, level)
-  vim.notify("Forge: " .. text, level or vim.log.levels.INFO)
+  require("forge.messages").tell("Forge: " .. text, level)
 end
 
 ---The client of the buffer, else any.
@@ -17,30 +20,46 @@ function M.client(buffer)
   return mine[1] or vim.lsp.get_clients({ name = M.NAME })[1]
 end
 
----Start the server in the working directory, where no file has started it yet.
+---Start the server in the working directory, where no file has started it.
 ---@param buffer integer
----@param ready fun(client: vim.lsp.Client)
-local function start(buffer, ready)
+---@return boolean began
+local function start(buffer)
   local root = require("forge.root").of_buffer(buffer)
   if not root then
-    return M.tell("open a project's folder first: this is no place for one.", vim.log.levels.ERROR)
+    M.tell("open a project's folder first: this is no place for one.", vim.log.levels.ERROR)
+    return false
   end
   local config = vim.deepcopy(vim.lsp.config[M.NAME])
   if type(config.cmd) == "table" and vim.fn.executable(config.cmd[1]) == 0 then
     local text = ("%s is not on the PATH. :checkhealth forge says how to get it."):format(config.cmd[1])
-    return M.tell(text, vim.log.levels.ERROR)
+    M.tell(text, vim.log.levels.ERROR)
+    return false
   end
-  local before = config.on_init
   config.root_dir = root
-  config.on_init = function(client, result)
-    if type(before) == "function" then
-      before(client, result)
-    end
-    vim.schedule(function()
-      ready(client)
+  return vim.lsp.start(config, { bufnr = buffer, attach = false }) ~= nil
+end
+
+---Call `ready` once a client is initialized: nothing tells of that for one without a buffer.
+---@param ready fun(client: vim.lsp.Client)
+local function when_started(ready)
+  local timer = assert(vim.uv.new_timer())
+  local deadline_ms = vim.uv.now() + START_MS
+  timer:start(
+    LOOK_EVERY_MS,
+    LOOK_EVERY_MS,
+    vim.schedule_wrap(function()
+      local client = M.client()
+      if timer:is_closing() or not (client or vim.uv.now() > deadline_ms) then
+        return
+      end
+      timer:close()
+      if client then
+        ready(client)
+      else
+        M.tell("forge-lsp doesn't start. :LspLog may say why.", vim.log.levels.ERROR)
+      end
     end)
-  end
-  vim.lsp.start(config, { bufnr = buffer, attach = false })
+  )
 end
 
 ---Call `ready` with the client, which is started where there is none.
@@ -49,9 +68,11 @@ end
 function M.with_client(buffer, ready)
   local client = M.client(buffer)
   if client then
-    ready(client)
-  else
-    start(buffer, ready)
+    return ready(client)
+  end
+  local is_starting = #vim.lsp.get_clients({ name = M.NAME, _uninitialized = true }) > 0
+  if is_starting or start(buffer) then
+    when_started(ready)
   end
 end
 

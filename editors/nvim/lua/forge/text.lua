@@ -21,7 +21,9 @@ end
 ---@param path string
 ---@return string filetype empty where nobody knows it
 function M.filetype(path)
-  return vim.filetype.match({ filename = path }) or ""
+  -- Some of its rules want to see a buffer, and fail without one.
+  local is_known, filetype = pcall(vim.filetype.match, { filename = path })
+  return is_known and filetype or ""
 end
 
 ---@param count integer

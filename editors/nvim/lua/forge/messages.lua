@@ -1,0 +1,52 @@
+--- What the person is told. A line that is too long for the screen would stop them in their typing
+--- with a prompt, so it is cut there, and `:Forge messages` has the whole.
+local M = {}
+
+local MOST_KEPT = 200
+
+---The newest last.
+---@type string[]
+M.all = {}
+
+---@type table<integer, integer>
+local LEVELS = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO, vim.log.levels.DEBUG }
+
+---@param text string
+---@return string
+local function cut(text)
+  local line = require("forge.text").one_line(text)
+  local most = vim.v.echospace
+  if vim.fn.strdisplaywidth(line) <= most then
+    return line
+  end
+  local hint = "… (:Forge messages)"
+  return vim.fn.strcharpart(line, 0, math.max(0, most - vim.fn.strdisplaywidth(hint))) .. hint
+end
+
+---@param text string
+---@param level? integer
+function M.tell(text, level)
+  table.insert(M.all, text)
+  if #M.all > MOST_KEPT then
+    table.remove(M.all, 1)
+  end
+  -- Somebody's own vim.notify has room.
+  local is_built_in = vim.startswith(debug.getinfo(vim.notify, "S").source, "@vim/")
+  vim.notify(is_built_in and cut(text) or text, level or vim.log.levels.INFO)
+end
+
+---Take a message from the server.
+---@param params lsp.ShowMessageParams
+function M.take(params)
+  M.tell(params.message, LEVELS[params.type])
+end
+
+function M.open()
+  local lines = {}
+  for _, text in ipairs(M.all) do
+    vim.list_extend(lines, vim.split(text, "\n", { plain = true }))
+  end
+  require("forge.scratch").show("forge://messages", lines)
+end
+
+return M
