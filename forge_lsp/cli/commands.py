@@ -211,6 +211,18 @@ def doctor(
     raise typer.Exit(0 if can_work(findings) else 1)
 
 
+@app.command(epilog="Example:  forge-lsp schema > forge.schema.json")
+def schema() -> None:
+    """Print what editors' plugins are written against, as JSON Schema.
+
+    Its `event` is what the notification `forge/event` sends, its `commands` what each
+    command takes.
+    """
+    from forge_lsp.cli.schema import schema as made
+
+    typer.echo(json.dumps(made(), indent=2))
+
+
 @app.command(
     epilog="Examples:  forge-lsp demo   ·   forge-lsp demo --build   ·   "
     'forge-lsp demo --once --prompt "a to-do list" --keep'

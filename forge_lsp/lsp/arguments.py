@@ -164,6 +164,13 @@ class Review(_Arguments, frozen=True):
     text_document: Document | None = None
 
 
+class ReviewDiff(Review, frozen=True):
+    """forge.review.diff."""
+
+    quiet: bool = False
+    """That nothing waits is told by an answer without files, not as an error; for plugins."""
+
+
 class Undo(_Arguments, frozen=True):
     """forge.undo."""
 

@@ -95,7 +95,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "forge.review.accept": Command(review_commands.accept, arguments.Review, _REVIEW),
         "forge.review.reject": Command(review_commands.reject, arguments.Review, _REVIEW),
-        "forge.review.diff": Command(review_commands.diff, arguments.Review, _REVIEW),
+        "forge.review.diff": Command(review_commands.diff, arguments.ReviewDiff, _REVIEW),
         "forge.undo": Command(
             review_commands.undo, arguments.Undo, '{"changeSetId": "run_…"}, or none at all'
         ),

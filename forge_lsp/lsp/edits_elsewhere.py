@@ -66,7 +66,7 @@ class EditsElsewhere:
             )
         if chosen == SHOW:
             document = arguments.Document(workspace.uri_of(paths[0]))
-            given = arguments.Review(change_set_id, text_document=document)
+            given = arguments.ReviewDiff(change_set_id, text_document=document)
             try:
                 await diff(self._session, given, None)
             except ForgeError as error:

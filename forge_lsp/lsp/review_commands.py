@@ -15,7 +15,8 @@ from forge_lsp.lsp.workspace import EditorWorkspace
 
 if TYPE_CHECKING:
     from forge_lsp.actions.choices import Choice
-    from forge_lsp.changes.sets import FileChange
+    from forge_lsp.actions.engine import Engine
+    from forge_lsp.changes.sets import ChangeSet, FileChange
 
 
 async def accept(
@@ -49,26 +50,39 @@ async def undo(
 
 
 async def diff(
-    session: Session, given: arguments.Review, token: types.ProgressToken | None
+    session: Session, given: arguments.ReviewDiff, token: types.ProgressToken | None
 ) -> dict[str, Any]:
     """Show what is pending as a patch, in a file that any editor can open; a plugin that asks
     for virtual documents draws it itself."""
     del token
     workspace = await session.workspace(given.text_document)
     engine = await session.engine(workspace)
-    change_set = await engine.reviews.find(workspace.project, given.change_set_id)
-    changes: Sequence[FileChange] = change_set.pending
-    if given.path is not None:
-        changes = [change for change in changes if change.path == given.path]
+    try:
+        change_set, changes = await _pending(engine, workspace, given)
+    except NotFound:
+        if not given.quiet:
+            raise
+        return {"changeSetId": given.change_set_id, "uri": None, "diff": "", "files": []}
     text = unified_diff(changes)
-    if not text:
-        raise NotFound("Nothing of that waits for review.")
     place = engine.places.state / "reviews" / f"{change_set.id}.diff"
     uri = await shown_files.keep(place, text)
     if not (session.client.shows_content and session.watcher.sends_events):
         await shown_files.show(session.client, place, "What waits for review")
     files = [_sides(workspace, change_set.id, change) for change in changes]
     return {"changeSetId": change_set.id, "uri": uri, "diff": text, "files": files}
+
+
+async def _pending(
+    engine: "Engine", workspace: EditorWorkspace, given: arguments.Review
+) -> "tuple[ChangeSet, Sequence[FileChange]]":
+    """What waits of a change set; raises `NotFound` where nothing does."""
+    change_set = await engine.reviews.find(workspace.project, given.change_set_id)
+    changes: Sequence[FileChange] = change_set.pending
+    if given.path is not None:
+        changes = [change for change in changes if change.path == given.path]
+    if not changes:
+        raise NotFound("Nothing of that waits for review.")
+    return change_set, changes
 
 
 def _sides(workspace: EditorWorkspace, change_set_id: str, change: "FileChange") -> dict[str, Any]:

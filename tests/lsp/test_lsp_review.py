@@ -218,6 +218,19 @@ async def test_the_diff_is_a_patch_in_a_file_that_the_editor_is_asked_to_show(
     assert "a.txt" not in one["result"]["diff"]
 
 
+async def test_a_plugin_may_ask_quietly_whether_something_waits(
+    client: Editor, workspace: Path
+) -> None:
+    await client.initialize(options=EVENTS)
+    answer = await client.command("forge.review.diff", {"quiet": True})
+    assert answer["result"]["files"] == []
+    assert client.messages() == []
+    (workspace / "a.txt").write_text(SIX)
+    await propose(client, {"a.txt": SIX.replace("line 2\n", "TWO\n")})
+    answer = await client.command("forge.review.diff", {"quiet": True})
+    assert [each["path"] for each in answer["result"]["files"]] == ["a.txt"]
+
+
 async def test_two_accepts_at_once_apply_the_change_once(client: Editor, workspace: Path) -> None:
     await client.initialize(options=EVENTS)
     (workspace / "a.txt").write_text(SIX)

@@ -1,0 +1,69 @@
+/** A run as a notification that can cancel it: what a server begins is shown in the status bar only. */
+
+import { randomUUID } from "node:crypto";
+import * as vscode from "vscode";
+import { type LanguageClient, WorkDoneProgress, WorkDoneProgressCancelNotification } from "vscode-languageclient/node";
+
+/** The commands that take their time. */
+export const LONG: ReadonlySet<string> = new Set([
+  "forge.generate",
+  "forge.edit",
+  "forge.build",
+  "forge.resume",
+  "forge.fix",
+  "forge.skill.run",
+  "forge.augmenter.run",
+  "forge.packages.install",
+  "forge.sandbox.create",
+  "forge.sandbox.run",
+]);
+
+const TITLES: Readonly<Record<string, string>> = {
+  "forge.generate": "Forge: generating",
+  "forge.edit": "Forge: editing",
+  "forge.build": "Forge: building",
+  "forge.fix": "Forge: mending",
+  "forge.sandbox.create": "Forge: starting the preview",
+};
+
+/** Start a run; answers at once, while the notification stays until the run has ended or the server is gone. */
+export function runShown(client: LanguageClient, command: string, given: object): Promise<unknown> {
+  const token = randomUUID();
+  return new Promise((resolve, reject) => {
+    const options = {
+      location: vscode.ProgressLocation.Notification,
+      title: TITLES[command] ?? "Forge",
+      cancellable: true,
+    };
+    void vscode.window.withProgress(options, (progress, cancel) => {
+      cancel.onCancellationRequested(() => {
+        void client.sendNotification(WorkDoneProgressCancelNotification.type, { token });
+      });
+      return new Promise<void>((done) => {
+        let reached = 0;
+        const subscriptions = [
+          client.onProgress(WorkDoneProgress.type, token, (value) => {
+            if (value.kind === "end") {
+              end();
+              return;
+            }
+            const percentage = value.percentage ?? reached;
+            progress.report({ message: value.message ?? "", increment: percentage - reached });
+            reached = percentage;
+          }),
+          client.onDidChangeState(() => {
+            end();
+          }),
+        ];
+        const end = (): void => {
+          for (const each of subscriptions) each.dispose();
+          done();
+        };
+        client.sendRequest("workspace/executeCommand", { command, arguments: [given], workDoneToken: token }).then(resolve, (error: unknown) => {
+          end();
+          reject(error instanceof Error ? error : new Error(String(error)));
+        });
+      });
+    });
+  });
+}

@@ -1,0 +1,123 @@
+"""VS Code in a real browser, used as a person would use it."""
+
+import re
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
+
+ACT_TIMEOUT_MS = 30_000
+LOAD_TIMEOUT_MS = 60_000
+RUN_TIMEOUT_MS = 60_000
+LOOK_EVERY_MS = 50
+_LOCAL = re.compile(r"127\.0\.0\.1|([a-z0-9_-]+\.)*localhost")
+
+
+@dataclass(slots=True)
+class Window:
+    """One window of VS Code; `pictures` is where its steps are shown."""
+
+    page: Page
+    pictures: Path
+    foreign: list[str] = field(default_factory=list[str])
+    """Addresses off this machine that it asked for."""
+
+    def picture(self, name: str) -> None:
+        """Keep what is on the screen."""
+        self.page.screenshot(path=self.pictures / f"{name}.png")
+
+    def wait_until_ready(self) -> None:
+        """Until the server runs."""
+        self.page.locator(".monaco-workbench .part.statusbar").wait_for(timeout=LOAD_TIMEOUT_MS)
+        expect(self.status).to_contain_text("no key", timeout=LOAD_TIMEOUT_MS)
+
+    @property
+    def status(self) -> Locator:
+        """Forge's item in the status bar."""
+        return self.page.locator('.part.statusbar .statusbar-item[id="forge-lsp.forge-lsp.forge"]')
+
+    def command(self, title: str) -> None:
+        """Choose a command from the palette by its whole title."""
+        self.page.keyboard.press("F1")
+        box = self.page.locator(".quick-input-widget input[type=text]")
+        expect(box).to_have_value(">")
+        box.fill(f">{title}")
+        self.pick(title)
+
+    def answer(self, placeholder: str, text: str) -> None:
+        """Type into the input box of that placeholder."""
+        box = self.page.locator(f'.quick-input-widget input[placeholder="{placeholder}"]')
+        box.fill(text)
+        box.press("Enter")
+
+    def pick(self, label: str) -> None:
+        """Choose from a list of choices."""
+        name = re.compile(f"^{re.escape(label).replace('/', '[/]')}(,|$)")
+        self.page.locator(".quick-input-widget").get_by_role("option", name=name).first.click()
+
+    def toast(self, text: str) -> Locator:
+        """The notification that says so."""
+        toasts = self.page.locator(".notifications-toasts .notification-toast")
+        return toasts.filter(has_text=text).first
+
+    def press(self, toast: Locator, button: str) -> None:
+        """A button of a notification."""
+        toast.hover()
+        toast.get_by_role("button", name=button, exact=True).click()
+
+    def tab(self, name: str) -> Locator:
+        """The tab of a document."""
+        return self.page.locator(f'.tabs-container .tab[data-resource-name="{name}"]')
+
+    def tab_titled(self, title: str) -> Locator:
+        """The tab that says so."""
+        return self.page.locator(".tabs-container .tab").filter(has_text=title)
+
+    def explorer(self, name: str) -> Locator:
+        """A file or folder at the top of the explorer."""
+        return self.page.locator(f'.explorer-folders-view .monaco-list-row[aria-label^="{name}"]')
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Until something outside of VS Code is so, while VS Code goes on."""
+        deadline = time.monotonic() + ACT_TIMEOUT_MS / 1000
+        while not holds():
+            assert time.monotonic() < deadline, "it did not come about"
+            self.page.wait_for_timeout(LOOK_EVERY_MS)
+
+    @property
+    def text(self) -> Locator:
+        """The lines in view of the active editor."""
+        return self.page.locator(".editor-group-container.active .view-lines").first
+
+    @property
+    def preview(self) -> FrameLocator:
+        """The app in the preview's panel."""
+        webview = self.page.frame_locator("iframe.webview.ready")
+        return webview.frame_locator("#active-frame").frame_locator("#page")
+
+
+@contextmanager
+def opened(browser: Browser, url: str, pictures: Path) -> Generator[Window]:
+    """A window at `url`, which is closed afterwards; it must have asked nobody off this machine."""
+    pictures.mkdir(parents=True, exist_ok=True)
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(ACT_TIMEOUT_MS)
+    window = Window(context.new_page(), pictures)
+
+    def asked(address: str) -> None:
+        host = urlsplit(address).hostname
+        if host is not None and not _LOCAL.fullmatch(host):
+            window.foreign.append(address)
+
+    context.on("request", lambda request: asked(request.url))
+    try:
+        window.page.goto(url)
+        yield window
+    finally:
+        window.picture("last")
+        context.close()
+    assert window.foreign == []
