@@ -170,6 +170,81 @@ def test_a_person_sees_the_text_come_and_the_changes_where_they_are_meant(
         screen.wait_until_gone("forge\n")
 
 
+def test_a_server_that_died_is_started_again_by_the_next_command(
+    workspace: Path, plain_home: Home, no_node: dict[str, str]
+) -> None:
+    fill(workspace, counter_project())
+    settings = {**no_node, "FORGE_MODEL_DEMO_PACE_S": SLOW}
+    with plugged(workspace, plain_home, **settings) as editor:
+        editor.open(COUNTER)
+        editor.type(":Forge generate a to-do list<CR>")
+        editor.wait("require('forge').status():find('Writing src/', 1, true)")
+        editor.lua("""for _, pid in ipairs(vim.api.nvim_get_proc_children(vim.fn.getpid())) do
+            vim.uv.kill(pid, 'sigkill')
+        end""")
+        editor.wait("#vim.lsp.get_clients({ name = 'forge' }) == 0")
+        assert editor.lua("return require('forge').status()") == ""
+        # The prompt is asked for once the server is there.
+        editor.type(":Forge edit add a reset button<CR>")
+        assert editor.outcome("Forge: editing")["outcome"] == "done", editor.messages
+        editor.wait(f"#{HUNKS} == 1")
+
+
+def test_lines_that_only_come_stand_between_those_that_they_come_between(
+    workspace: Path, plain_home: Home
+) -> None:
+    with plugged(workspace, plain_home) as editor:
+        placed = editor.lua(
+            """vim.api.nvim_buf_set_lines(0, 0, -1, true, { 'a', 'b', 'c' })
+            local function hunk(row, start, after)
+              return { hunkId = tostring(row), firstLine = row, lastLine = row, beforeStart = start,
+                beforeCount = 0, afterStart = after, afterCount = 1 }
+            end
+            local file = { path = 'x', hunks = { hunk(0, 0, 0), hunk(1, 1, 2), hunk(2, 3, 5) } }
+            require('forge.hunks').draw(0, 'run_1', file, { '0', 'a', '1', 'b', 'c', '2' })
+            local virtual = {}
+            local space = vim.api.nvim_get_namespaces()['forge.hunks']
+            local marks = vim.api.nvim_buf_get_extmarks(0, space, 0, -1, { details = true })
+            for _, mark in ipairs(marks) do
+              local lines = mark[4].virt_lines
+              if lines then
+                table.insert(virtual, { lines[1][1][1], mark[2], mark[4].virt_lines_above })
+              end
+            end
+            return virtual"""
+        )
+        assert sorted(placed) == [["0", 0, True], ["1", 0, False], ["2", 2, False]]
+
+
+def test_whatever_a_model_writes_stays_within_the_live_buffer(
+    workspace: Path, plain_home: Home
+) -> None:
+    with plugged(workspace, plain_home) as editor:
+        editor.lua(
+            """local take, told = require('forge.events').take, ...
+            for _, event in ipairs(told) do
+              take({ runId = 'run_1', seq = 1, event = event })
+            end
+            for _ = 1, 30 do
+              take({ runId = 'run_1', seq = 1, event = {
+                type = 'file_delta', path = told[2].path, text = ('x\\n'):rep(1000) } })
+            end""",
+            [
+                {"type": "run_started", "kind": "generate", "title": "%{system('touch x')}"},
+                {"type": "file_started", "path": "../%{x}\n\x1b]0;.tsx", "action": "create"},
+                {"type": "file_delta", "path": "other", "text": "a\0b\r\n\x1b[2J\n"},
+                {"type": "file_finished", "path": "never begun", "content": None},
+                {"type": "file_dropped", "path": "never begun", "reason": ""},
+                {"type": "a kind of tomorrow"},
+            ],
+        )
+        assert editor.lua(f"return #{LIVE}") == 5000
+        assert (
+            editor.lua("return vim.b[vim.fn.bufnr('forge://live')].forge_live") == "../%{x} ]0;.tsx"
+        )
+        assert contents(workspace) == {}
+
+
 @pytest.mark.sandbox
 def test_the_sandbox_and_its_preview_are_looked_at_filled_and_ended(
     workspace: Path, home: Home, browser: Path

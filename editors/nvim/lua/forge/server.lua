@@ -36,7 +36,8 @@ local function start(buffer)
     return false
   end
   config.root_dir = root
-  return vim.lsp.start(config, { bufnr = buffer, attach = false }) ~= nil
+  local is_file = vim.bo[buffer].buftype == "" and vim.api.nvim_buf_get_name(buffer) ~= ""
+  return vim.lsp.start(config, { bufnr = buffer, attach = is_file }) ~= nil
 end
 
 ---Call `ready` once a client is initialized: nothing tells of that for one without a buffer.
