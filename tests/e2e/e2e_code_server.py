@@ -59,10 +59,21 @@ class CodeServer:
 
     url: str
     pid: int
+    folder: Path
+    """What is its own."""
 
     def folder_url(self, folder: Path) -> str:
         """Where a folder is open."""
         return f"{self.url}/?folder={quote(str(folder))}"
+
+    def suite_url(self, folder: Path) -> str:
+        """Where the extension's own tests run, with `folder` open."""
+        remote = f"vscode-remote://{self.url.removeprefix('http://')}"
+        payload = [
+            ["extensionDevelopmentPath", f"{remote}{EXTENSION}"],
+            ["extensionTestsPath", f"{remote}{EXTENSION}/dist-test/suite.js"],
+        ]
+        return f"{self.folder_url(folder)}&payload={quote(json.dumps(payload))}"
 
     def newest_language_server(self) -> int | None:
         """The process that the window opened last, or its last restart, has begun."""
@@ -125,7 +136,7 @@ def serving(
             start_new_session=True,
         )
     try:
-        server = CodeServer(f"http://127.0.0.1:{port}", process.pid)
+        server = CodeServer(f"http://127.0.0.1:{port}", process.pid, folder)
         _wait_until_up(server, process)
         yield server
     finally:

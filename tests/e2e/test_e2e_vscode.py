@@ -36,7 +36,10 @@ def vscode(tmp_path_factory: pytest.TempPathFactory, prepared_cache: Path) -> Ge
     folder = tmp_path_factory.mktemp("vscode")
     home = Home.make(folder / "home", prepared_cache)
     settings = {"forge.path": str(Path(sys.executable).with_name("forge-lsp"))}
-    with serving(folder, home, packaged(), settings, FORGE_MODEL_DEMO_PACE_S=PACE_S) as server:
+    told = {"FORGE_TEST_TOLD": str(folder / "told.txt")}
+    with serving(
+        folder, home, packaged(), settings, FORGE_MODEL_DEMO_PACE_S=PACE_S, **told
+    ) as server:
         yield server
 
 
@@ -168,6 +171,20 @@ def test_of_several_folders_the_one_that_is_chosen_is_worked_in(
         expect(window.toast("file(s) changed")).to_be_visible()
     assert contents(workspace) == {}
     assert contents(other) == counter_project()
+
+
+def test_the_parts_do_their_work_inside_of_the_extension_host(
+    vscode: CodeServer, browser: Browser, workspace: Path, tmp_path: Path
+) -> None:
+    codes: list[int] = []
+    with opened(browser, "about:blank", tmp_path / "pictures") as window:
+        window.page.expose_function("codeAutomationExit", lambda code, *_: codes.append(code))
+        window.page.expose_function("codeAutomationLog", lambda *_: None)
+        window.page.goto(vscode.suite_url(workspace))
+        window.wait_until(lambda: bool(codes))
+    told = (vscode.folder / "told.txt").read_text()
+    assert codes == [0], told
+    assert told.endswith(" passed")
 
 
 BEGIN_WITH_THE_COUNTER = (

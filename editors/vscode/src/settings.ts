@@ -45,9 +45,9 @@ export function serverSettings(inspected: Inspected | undefined): Tree {
 }
 
 function sifted(layer: Tree): Tree {
-  const groups = Object.entries(layer).map(([group, values]) => {
+  const groups = Object.entries(layer).flatMap(([group, values]) => {
     const allowed = Object.entries(asTree(values)).filter(([name]) => WORKSPACE_MAY_SET.has(`${group}.${name}`));
-    return [group, Object.fromEntries(allowed)] as const;
+    return allowed.length > 0 ? [[group, Object.fromEntries(allowed)] as const] : [];
   });
   return Object.fromEntries(groups);
 }
