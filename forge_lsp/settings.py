@@ -1,48 +1,19 @@
 """Settings: every limit, timeout and choice, each with its unit in its name.
 
-Nearest first: what the editor sends, the environment (`FORGE_<GROUP>_<NAME>`), `forge.toml` in
-the workspace, `config.toml` in the user's config folder, the defaults here. A workspace file is
-somebody else's word: it may only set what `WORKSPACE_MAY_SET` lists. Secrets come from the
-environment or the keyring, never from a file.
-
-A language server reads them before it is asked for anything, so nothing heavy is imported here.
+`loading` reads them. A language server does so before it is asked for anything, so nothing heavy
+is imported here.
 """
 
 import os
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, Self
 
 import msgspec
 import platformdirs
 from msgspec import Meta
-
-from forge_lsp.errors import InvalidRequest
-
-KEYRING_SERVICE = "forge-lsp"
-
-WORKSPACE_MAY_SET = frozenset(
-    {
-        "model.code",
-        "model.select",
-        "model.plan",
-        "model.review",
-        "model.augment",
-        "model.skill",
-        "model.summarise",
-        "model.effort",
-        "model.max_output_tokens",
-        "generation.context_tokens",
-        "generation.recent_messages",
-        "generation.by_hand_tokens",
-        "generation.max_continuations",
-    }
-)
-"""What `forge.toml` may set: nothing that runs a command, names a server, loosens a limit, or
-spares somebody else's workspace the review."""
 
 
 class Secret:
@@ -67,11 +38,11 @@ class Secret:
         return "Secret('***')"
 
 
-class _Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings that stand under one name; one that there isn't is refused."""
 
 
-class Price(_Group, frozen=True):
+class Price(Group, frozen=True):
     """US dollars for a million tokens."""
 
     input: float
@@ -89,7 +60,7 @@ PRICES: Mapping[str, Price] = MappingProxyType(
 """Of the models of 2026."""
 
 
-class ModelSettings(_Group, frozen=True):
+class ModelSettings(Group, frozen=True):
     """Which model answers, where, and how patient we are with it."""
 
     provider: Literal["anthropic", "demo"] | None = None
@@ -133,7 +104,7 @@ class ModelSettings(_Group, frozen=True):
     prices: Mapping[str, Price] = msgspec.field(default_factory=lambda: PRICES)
 
 
-class GenerationSettings(_Group, frozen=True):
+class GenerationSettings(Group, frozen=True):
     """What a prompt may hold, and how often a reply is taken up again."""
 
     context_tokens: Annotated[int, Meta(ge=1_000)] = 60_000
@@ -149,13 +120,13 @@ class GenerationSettings(_Group, frozen=True):
     max_reply_characters: Annotated[int, Meta(ge=10_000)] = 12_000_000
 
 
-class ReviewSettings(_Group, frozen=True):
+class ReviewSettings(Group, frozen=True):
     """What becomes of a finished run's changes."""
 
     mode: Literal["ask", "auto"] = "ask"
 
 
-class RepairSettings(_Group, frozen=True):
+class RepairSettings(Group, frozen=True):
     """What is done about errors that a run brings into its sandbox."""
 
     automatic: bool = True
@@ -164,7 +135,7 @@ class RepairSettings(_Group, frozen=True):
     """How often the model is asked at most; less often where it makes nothing better."""
 
 
-class BuildSettings(_Group, frozen=True):
+class BuildSettings(Group, frozen=True):
     """How whole apps are built."""
 
     width: Annotated[int, Meta(ge=1, le=16)] = 4
@@ -175,7 +146,7 @@ class BuildSettings(_Group, frozen=True):
     """Have the whole read once more when it is written."""
 
 
-class SandboxSettings(_Group, frozen=True):
+class SandboxSettings(Group, frozen=True):
     """Where the model's code runs, and what it may use."""
 
     provider: Literal["local", "e2b"] = "local"
@@ -218,7 +189,7 @@ class SandboxSettings(_Group, frozen=True):
     e2b_max_retry_delay_s: Annotated[float, Meta(gt=0)] = 15.0
 
 
-class HttpSettings(_Group, frozen=True):
+class HttpSettings(Group, frozen=True):
     """The HTTP API that the language server and `forge-lsp serve` mount."""
 
     enabled: bool = True
@@ -240,7 +211,7 @@ class HttpSettings(_Group, frozen=True):
     `docker stop` gives ten seconds."""
 
 
-class RunSettings(_Group, frozen=True):
+class RunSettings(Group, frozen=True):
     """How runs are journalled."""
 
     coalesce_s: Annotated[float, Meta(ge=0, le=0.05)] = 0.03
@@ -260,7 +231,7 @@ class RunSettings(_Group, frozen=True):
     """Pieces of text of runs that ended longer ago are joined."""
 
 
-class LimitSettings(_Group, frozen=True):
+class LimitSettings(Group, frozen=True):
     """What an account may take over HTTP, by its plan; 0 is no limit.
 
     The machine's owner has none.
@@ -277,7 +248,7 @@ class LimitSettings(_Group, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """All settings; made by `load`."""
+    """All settings; made by `loading.load`."""
 
     database_url: str | None = None
     token: Secret | None = None
@@ -320,178 +291,3 @@ class Places:
             state=platformdirs.user_state_path("forge-lsp"),
             cache=platformdirs.user_cache_path("forge-lsp"),
         )
-
-
-def load(
-    workspace: Path | None = None,
-    editor: Mapping[str, Any] | None = None,
-    *,
-    ask_keyring: bool = True,
-) -> tuple[Settings, Sequence[str]]:
-    """Read every source and merge them, the nearer over the farther.
-
-    `editor` is what the client sent for the section `forge`. The second of the pair tells, for
-    people, what `forge.toml` asked for and wasn't given. Raises `InvalidRequest`, whose message
-    names the setting that is wrong. Who needs no model's key can leave the keyring alone, which
-    is slow to ask.
-    """
-    asked = _read_toml(workspace / "forge.toml") if workspace else {}
-    granted = {name: value for name, value in _leaves(asked) if name in WORKSPACE_MAY_SET}
-    notes = [
-        f"forge.toml can't set {name}: set it in your own settings instead."
-        for name, _ in _leaves(asked)
-        if name not in granted
-    ]
-    merged: Mapping[str, Any] = {}
-    for layer in (
-        _without_secrets(_read_toml(Places.find().config / "config.toml")),
-        _nested(granted),
-        _of_other_tools(),
-        _of_environment(),
-        _without_secrets(editor or {}),
-    ):
-        merged = _merged(merged, layer)
-    try:
-        settings = msgspec.convert(merged, Settings, strict=False, dec_hook=_secret)
-    except msgspec.ValidationError as error:
-        place, what = _explained(error)
-        raise InvalidRequest(
-            f"The setting forge.{place} is wrong: {what}.",
-            remedy="Correct it in your editor's settings, the environment or forge.toml.",
-        ) from error
-    return _with_keys_in_keyring(settings) if ask_keyring else settings, notes
-
-
-def _with_keys_in_keyring(settings: Settings) -> Settings:
-    model, sandbox = settings.model, settings.sandbox
-    if model.api_key is None and (key := _key_in_keyring("anthropic")):
-        model = msgspec.structs.replace(model, api_key=Secret(key))
-    wants_key = sandbox.provider == "e2b" and sandbox.e2b_api_key is None
-    if wants_key and (key := _key_in_keyring("e2b")):
-        sandbox = msgspec.structs.replace(sandbox, e2b_api_key=Secret(key))
-    return msgspec.structs.replace(settings, model=model, sandbox=sandbox)
-
-
-def _merged(far: Mapping[str, Any], near: Mapping[str, Any]) -> dict[str, Any]:
-    both = dict(far)
-    for name, value in near.items():
-        below = both.get(name)
-        deeper = isinstance(below, Mapping) and isinstance(value, Mapping)
-        both[name] = _merged(cast("Any", below), cast("Any", value)) if deeper else value
-    return both
-
-
-def _of_environment() -> dict[str, Any]:
-    """`FORGE_<GROUP>_<NAME>`, and `FORGE_<NAME>` for what is in no group; an empty one is none."""
-    found: dict[str, Any] = {}
-    kinds = get_type_hints(Settings)
-    groups = {name: kind for name, kind in kinds.items() if isinstance(kind, type(_Group))}
-    for variable, value in os.environ.items():
-        if not variable.startswith("FORGE_") or not value:
-            continue
-        name = variable.removeprefix("FORGE_").lower()
-        group, _, field = name.partition("_")
-        if group in groups and field:
-            kind = get_type_hints(groups[group]).get(field)
-            found.setdefault(group, {})[field] = _from_text(variable, value, kind)
-        elif name in kinds and name not in groups:
-            found[name] = value
-    return found
-
-
-def _from_text(variable: str, value: str, kind: Any) -> Any:
-    if get_origin(kind) not in (tuple, Mapping):
-        return value
-    try:
-        return msgspec.json.decode(value)
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(
-            f"The variable {variable} of the environment can't be read: {error}.",
-            remedy="Lists are written as JSON, as in FORGE_HTTP_ALLOWED_HOSTS='[\"a\"]'.",
-        ) from error
-
-
-def _secret(kind: type, value: object) -> Secret:
-    if kind is not Secret or not isinstance(value, str):
-        raise TypeError("Expected a text")
-    return Secret(value)
-
-
-def _explained(error: msgspec.ValidationError) -> tuple[str, str]:
-    """Which setting is wrong, and what is wrong with it."""
-    what, _, path = str(error).partition(" - at `$.")
-    place = path.rstrip("`")
-    if what.startswith("Object contains unknown field"):
-        return f"{place}.{what.split('`')[1]}", "there is no such setting"
-    if what.startswith("Invalid enum value") and (choices := _choices(place)):
-        what = f"it may be {' or '.join(choices)}"
-    return place, what[0].lower() + what[1:]
-
-
-def _choices(place: str) -> list[str]:
-    """What may stand there, where that is one of a few words."""
-    kind: Any = Settings
-    for name in place.split("."):
-        kind = get_type_hints(kind)[name]
-    literals = (kind, *get_args(kind))
-    return [
-        f'"{word}"' for each in literals if get_origin(each) is Literal for word in get_args(each)
-    ]
-
-
-def _of_other_tools() -> dict[str, Any]:
-    """The variables that the users of anthropic's and E2B's SDKs already have set."""
-    found = {
-        "model.base_url": os.environ.get("ANTHROPIC_BASE_URL"),
-        "model.api_key": os.environ.get("ANTHROPIC_API_KEY"),
-        "sandbox.e2b_domain": os.environ.get("E2B_DOMAIN"),
-        "sandbox.e2b_api_key": os.environ.get("E2B_API_KEY"),
-    }
-    return _nested({name: value for name, value in found.items() if value})
-
-
-def _key_in_keyring(name: str) -> str | None:
-    import keyring
-    from keyring.errors import KeyringError
-
-    try:
-        return keyring.get_password(KEYRING_SERVICE, name)
-    except KeyringError:
-        # No keyring on this machine is the common case on servers, and no fault.
-        return None
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidRequest(
-            f"The settings file {path} can't be read: {error}.", remedy="Correct or remove it."
-        ) from error
-
-
-def _without_secrets(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop what only the environment or the keyring may give."""
-    kept = {name: value for name, value in layer.items() if name not in ("token", "home")}
-    for group, secret in (("model", "api_key"), ("sandbox", "e2b_api_key")):
-        if isinstance(kept.get(group), Mapping):
-            kept[group] = {name: value for name, value in kept[group].items() if name != secret}
-    return kept
-
-
-def _leaves(layer: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in layer.items():
-        if isinstance(value, dict):
-            yield from _leaves(cast("dict[str, Any]", value), f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
-    groups: dict[str, Any] = {}
-    for name, value in leaves.items():
-        group, _, field = name.partition(".")
-        groups.setdefault(group, {})[field] = value
-    return groups

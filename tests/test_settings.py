@@ -10,7 +10,8 @@ from keyring.backend import KeyringBackend
 from keyring.errors import NoKeyringError
 
 from forge_lsp.errors import InvalidRequest
-from forge_lsp.settings import KEYRING_SERVICE, WORKSPACE_MAY_SET, Places, Settings, load
+from forge_lsp.loading import KEYRING_SERVICE, WORKSPACE_MAY_SET, load
+from forge_lsp.settings import Places, Settings
 
 SECRET = "sk-secret-0123456789"
 

@@ -137,7 +137,8 @@ def serve(
     import msgspec
 
     from forge_lsp.cli.serve import serve as serve_until_told
-    from forge_lsp.settings import Places, load
+    from forge_lsp.loading import load
+    from forge_lsp.settings import Places
 
     _log_as(log_level, log_file)
     settings, _ = load()
@@ -151,8 +152,8 @@ def serve(
 @e2b_app.command("build-template", epilog="Example:  E2B_API_KEY=… forge-lsp e2b build-template")
 def e2b_build_template() -> None:
     """Build what E2B's sandboxes are made from; once for each account, and after an update."""
+    from forge_lsp.loading import load
     from forge_lsp.sandbox.e2b.template import build_template
-    from forge_lsp.settings import load
 
     settings, _ = load()
     name = run_to_end(build_template(settings, lambda stage: typer.echo(stage, err=True)))
@@ -167,7 +168,8 @@ def runs(
     """List the recent runs: when, what, how they ended, what they took."""
     from forge_lsp.app import open_engine
     from forge_lsp.cli.run_table import run_table
-    from forge_lsp.settings import Places, load
+    from forge_lsp.loading import load
+    from forge_lsp.settings import Places
 
     async def recent() -> None:
         settings, _ = load()
@@ -195,7 +197,8 @@ def doctor(
     The exit code is 1 if something is missing without which no app can be made.
     """
     from forge_lsp.cli.doctor import can_work, examine
-    from forge_lsp.settings import Places, load
+    from forge_lsp.loading import load
+    from forge_lsp.settings import Places
 
     settings, _ = load()
     findings = run_to_end(examine(settings, Places.find()))

@@ -45,7 +45,8 @@ token_app = typer.Typer(
 def show() -> None:
     """Print the owner's token; it is made on first use."""
     from forge_lsp.actions.tokens import owner_token
-    from forge_lsp.settings import Places, load
+    from forge_lsp.loading import load
+    from forge_lsp.settings import Places
 
     settings, _ = load()
     typer.echo(owner_token(settings, Places.find()))
@@ -141,7 +142,8 @@ def revoke(
 
 def _with_store(work: "Callable[[Store], Awaitable[T]]") -> T:
     from forge_lsp.app import open_engine
-    from forge_lsp.settings import Places, load
+    from forge_lsp.loading import load
+    from forge_lsp.settings import Places
 
     async def on_open_store() -> T:
         settings, _ = load(ask_keyring=False)

@@ -69,11 +69,12 @@ def _load(
     folder: str | None, editor: Layer, *, ask_keyring: bool = True
 ) -> "tuple[Settings, Places, Sequence[str]]":
     # What reads files is not on the way to `initialize`.
-    from forge_lsp import settings
+    from forge_lsp.loading import load
+    from forge_lsp.settings import Places
 
     root = to_fs_path(folder) if folder else None
-    loaded, notes = settings.load(Path(root) if root else None, editor, ask_keyring=ask_keyring)
-    return loaded, settings.Places.find(), notes
+    loaded, notes = load(Path(root) if root else None, editor, ask_keyring=ask_keyring)
+    return loaded, Places.find(), notes
 
 
 def _mapping(value: object) -> Layer:

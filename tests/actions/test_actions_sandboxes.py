@@ -11,9 +11,10 @@ from forge_lsp.actions.sandboxes import MAX_REMEMBERED_BYTES, Sandboxes
 from forge_lsp.actions.status import sentences, status
 from forge_lsp.actions.tokens import owner_token, same_token
 from forge_lsp.errors import NotFound, SandboxFailed, SandboxGone, StoreFailed
+from forge_lsp.loading import load
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.sandbox import SandboxProvider
-from forge_lsp.settings import Places, Settings, load
+from forge_lsp.settings import Places, Settings
 
 
 def ignore(_: str) -> None:

@@ -36,10 +36,10 @@ from forge_lsp.generation.reply import (
     WholeFile,
 )
 from forge_lsp.generation.selection import SELECTION_SCHEMA, parse_selection, selection_prompt
+from forge_lsp.loading import load
 from forge_lsp.paths import ProjectPath
 from forge_lsp.ports.model import Message, ModelEvent, ModelRequest, TextPiece
 from forge_lsp.ports.sandbox import SandboxDiagnostic
-from forge_lsp.settings import load
 
 COUNTER, TODO, DASHBOARD, LANDING = apps()
 EDITS = [pytest.param(app, edit, id=edit.words[0]) for app in apps() for edit in app.edits]

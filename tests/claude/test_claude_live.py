@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from claude_asking import end_of, events_of, request, text_of
 
-from forge_lsp import settings
+from forge_lsp import loading, settings
 from forge_lsp.claude.opening import open_model
 from forge_lsp.errors import ModelKeyRejected, ModelRequestRefused
 from forge_lsp.ports.model import Model, TextPiece
@@ -25,7 +25,7 @@ SCHEMA = {
 
 @asynccontextmanager
 async def live(**changed: object) -> AsyncGenerator[Model]:
-    loaded, _ = settings.load()
+    loaded, _ = loading.load()
     chosen = {"provider": "anthropic", "code": SMALL, "select": SMALL, "max_output_tokens": 2048}
     group = msgspec.structs.replace(loaded.model, **{**chosen, **changed})
     model = await open_model(msgspec.structs.replace(loaded, model=group))
