@@ -177,9 +177,16 @@ def test_the_parts_do_their_work_inside_of_the_extension_host(
     vscode: CodeServer, browser: Browser, workspace: Path, tmp_path: Path
 ) -> None:
     codes: list[int] = []
+
+    def end(code: int, *_: object) -> None:
+        codes.append(code)
+
+    def log(*_: object) -> None:
+        pass
+
     with opened(browser, "about:blank", tmp_path / "pictures") as window:
-        window.page.expose_function("codeAutomationExit", lambda code, *_: codes.append(code))
-        window.page.expose_function("codeAutomationLog", lambda *_: None)
+        window.page.expose_function("codeAutomationExit", end)
+        window.page.expose_function("codeAutomationLog", log)
         window.page.goto(vscode.suite_url(workspace))
         window.wait_until(lambda: bool(codes))
     told = (vscode.folder / "told.txt").read_text()

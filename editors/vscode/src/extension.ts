@@ -4,7 +4,6 @@ import * as vscode from "vscode";
 import type { Middleware } from "vscode-languageclient/node";
 import { isLocal } from "./addresses";
 import { type Given, type Review, ask, wholeArguments } from "./asking";
-import { findUvx } from "./finding";
 import { Key } from "./key";
 import { Live } from "./live";
 import { Preview, openOutside } from "./preview";
@@ -15,8 +14,8 @@ import { Server } from "./server";
 import { serverSettings } from "./settings";
 import { StatusItem, Tally } from "./status";
 
-const INSTALLING = "https://docs.astral.sh/uv/";
-const STATES_THAT_NEED_HELP = new Set(["missing", "stopped"]);
+const INSTALL = "uv tool install .";
+const STATES_THAT_NEED_HELP = new Set(["missing", "stopped", "untrusted"]);
 
 let server: Server | undefined;
 
@@ -33,11 +32,11 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const runLong: Execute = (command, given) => running.run(command, given);
   const reviews: Reviews = new Reviews((uri) => running.read(uri));
   const runs: Runs = new Runs(execute, reviews);
-  const running: Server = new Server(log, key, context.globalState, middleware(execute, runLong, preview, reviews, () => runs), {
+  const running: Server = new Server(log, key, middleware(execute, runLong, preview, reviews, () => runs), {
     stateChanged(now) {
       state = now;
       status.set(now);
-      if (now === "missing") void offerInstall(context.globalState, running);
+      if (now === "missing") void offerInstall();
     },
     told({ runId, event }) {
       tally.take(runId, event);
@@ -66,7 +65,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     "forge.rejectAll": () => decideAll("forge.review.reject", execute, runs),
     "forge.editSelection": () => editSelection(runLong),
     "forge.menu": async () => {
-      if (STATES_THAT_NEED_HELP.has(state)) await offerHelp(state, context.globalState, running);
+      if (STATES_THAT_NEED_HELP.has(state)) await offerHelp(state);
       else await menu(tally.isWriting);
     },
   };
@@ -80,7 +79,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     ...Object.entries(commands).map(([id, work]) => vscode.commands.registerCommand(id, work)),
     vscode.workspace.onDidGrantWorkspaceTrust(restart),
     vscode.workspace.onDidChangeConfiguration(async (change) => {
-      if (change.affectsConfiguration("forge.path") || change.affectsConfiguration("forge.model")) await restart();
+      if (change.affectsConfiguration("forge.path") || change.affectsConfiguration("forge.uvxFrom") || change.affectsConfiguration("forge.model")) await restart();
     }),
   );
   await restart();
@@ -167,22 +166,22 @@ async function menu(isWriting: boolean): Promise<void> {
   if (picked !== undefined) await vscode.commands.executeCommand(picked.command);
 }
 
-async function offerHelp(state: string, memory: vscode.Memento, running: Server): Promise<void> {
-  if (state === "missing") await offerInstall(memory, running);
-  else await vscode.commands.executeCommand("forge.restart");
+async function offerHelp(state: string): Promise<void> {
+  if (state === "missing") await offerInstall();
+  else await vscode.commands.executeCommand(state === "untrusted" ? "workbench.trust.manage" : "forge.restart");
 }
 
-async function offerInstall(memory: vscode.Memento, running: Server): Promise<void> {
-  const [copy, byUvx, howTo, again] = ["Copy the command", "Run it by uvx", "How to get uv", "Look again"];
-  const hasUvx = findUvx(process.env["PATH"] ?? "") !== undefined;
+async function offerInstall(): Promise<void> {
+  const [copy, choose, again] = ["Copy the command", "Choose forge-lsp…", "Look again"];
   const picked = await vscode.window.showWarningMessage(
-    "Forge needs the language server forge-lsp, which isn't in .venv or on the PATH. Install it with: uv tool install forge-lsp",
+    `Forge needs the language server forge-lsp, which isn't in .venv or on the PATH. In a clone of its repository: ${INSTALL}`,
     copy,
-    hasUvx ? byUvx : howTo,
+    choose,
     again,
   );
-  if (picked === copy) await vscode.env.clipboard.writeText("uv tool install forge-lsp");
-  if (picked === howTo) await vscode.env.openExternal(vscode.Uri.parse(INSTALLING));
-  if (picked === byUvx) await memory.update("mayUseUvx", true);
-  if (picked === byUvx || picked === again) await running.restart();
+  if (picked === copy) await vscode.env.clipboard.writeText(INSTALL);
+  if (picked === again) await vscode.commands.executeCommand("forge.restart");
+  if (picked !== choose) return;
+  const [place] = (await vscode.window.showOpenDialog({ title: "Where is forge-lsp?" })) ?? [];
+  if (place !== undefined) await vscode.workspace.getConfiguration("forge").update("path", place.fsPath, true);
 }

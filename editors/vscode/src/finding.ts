@@ -19,8 +19,8 @@ export interface Places {
   readonly folders: readonly string[];
   /** The environment's PATH. */
   readonly path: string;
-  /** The person agreed to have uvx fetch it. */
-  readonly mayUseUvx: boolean;
+  /** The setting `forge.uvxFrom`; empty where uvx isn't to be used. */
+  readonly uvxFrom: string;
 }
 
 /** The nearest forge-lsp: the setting, a folder's `.venv`, the PATH, uvx; undefined where there is none. */
@@ -35,12 +35,11 @@ export function findServer(places: Places): Found | undefined {
       if (isProgram(place)) return { command: place, args: ["lsp"] };
     }
   }
-  const uvx = places.mayUseUvx ? findUvx(places.path) : undefined;
-  return uvx === undefined ? undefined : { command: uvx, args: ["forge-lsp", "lsp"] };
+  const uvx = places.uvxFrom === "" ? undefined : findUvx(places.path);
+  return uvx === undefined ? undefined : { command: uvx, args: ["--from", places.uvxFrom, "forge-lsp", "lsp"] };
 }
 
-/** uvx on the PATH. */
-export function findUvx(path: string): string | undefined {
+function findUvx(path: string): string | undefined {
   const name = process.platform === "win32" ? "uvx.exe" : "uvx";
   return onPath(path)
     .map((folder) => join(folder, name))

@@ -40,7 +40,6 @@ export class Server implements vscode.Disposable {
   constructor(
     private readonly log: vscode.LogOutputChannel,
     private readonly key: Key,
-    private readonly memory: vscode.Memento,
     private readonly middleware: Middleware,
     private readonly listener: Listener,
   ) {}
@@ -93,11 +92,12 @@ export class Server implements vscode.Disposable {
       this.listener.stateChanged("untrusted");
       return;
     }
+    const settings = vscode.workspace.getConfiguration("forge");
     const found = findServer({
-      chosen: vscode.workspace.getConfiguration("forge").get("path", ""),
+      chosen: settings.get("path", ""),
       folders: (vscode.workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath),
       path: process.env["PATH"] ?? "",
-      mayUseUvx: this.memory.get("mayUseUvx", false),
+      uvxFrom: settings.get("uvxFrom", ""),
     });
     if (found === undefined) {
       this.listener.stateChanged("missing");

@@ -45,19 +45,19 @@ const TESTS: Readonly<Record<string, (folder: string) => void | Promise<void>>> 
   "the setting comes first, then a folder's .venv, then the PATH": (folder) => {
     const inVenv = program(join(folder, "project/.venv/bin"));
     const onPath = program(join(folder, "bin"));
-    const places = { chosen: "", folders: [join(folder, "project")], path: join(folder, "bin"), mayUseUvx: false };
+    const places = { chosen: "", folders: [join(folder, "project")], path: join(folder, "bin"), uvxFrom: "" };
     assert.equal(findServer(places)?.command, inVenv);
     assert.equal(findServer({ ...places, folders: [] })?.command, onPath);
     assert.equal(findServer({ ...places, chosen: onPath })?.command, onPath);
     assert.equal(findServer({ ...places, chosen: join(folder, "none") }), undefined);
   },
 
-  "a relative entry of the PATH is passed over, and uvx is asked only where it may be": (folder) => {
-    const places = { chosen: "", folders: [], path: `.:${folder}`, mayUseUvx: false };
+  "a relative entry of the PATH is passed over, and uvx is asked only where it is told where from": (folder) => {
+    const places = { chosen: "", folders: [], path: `.:${folder}`, uvxFrom: "" };
     const uvx = join(folder, "uvx");
     writeFileSync(uvx, "#!/bin/sh\n", { mode: 0o755 });
     assert.equal(findServer(places), undefined);
-    assert.deepEqual(findServer({ ...places, mayUseUvx: true }), { command: uvx, args: ["forge-lsp", "lsp"] });
+    assert.deepEqual(findServer({ ...places, uvxFrom: "/a/clone" }), { command: uvx, args: ["--from", "/a/clone", "forge-lsp", "lsp"] });
   },
 
   "a workspace chooses models and nothing else": () => {
