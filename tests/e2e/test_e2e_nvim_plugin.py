@@ -264,9 +264,9 @@ def test_the_sandbox_and_its_preview_are_looked_at_filled_and_ended(
         editor.type(":Forge sandbox diagnostics<CR>")
         wait_for_message(editor, "no problems in the preview")
         editor.type(":Forge open<CR>")
-        editor.wait("vim.uv.fs_stat(a[1])", str(browser.parent / "opened"))
-        url = editor.request("forge.sandbox.status")["url"]
-        assert (browser.parent / "opened").read_text() == url
+        url, told = editor.request("forge.sandbox.status")["url"], browser.parent / "opened"
+        editor.wait("(vim.uv.fs_stat(a[1]) or { size = 0 }).size >= a[2]", str(told), len(url))
+        assert told.read_text() == url
 
         editor.type(":Forge install clsx<CR>")
         assert editor.outcome("Forge: installing")["outcome"] == "done", editor.messages

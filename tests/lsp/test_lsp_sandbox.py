@@ -1,17 +1,26 @@
 """The workspace's sandbox, as far as an editor sees it."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from lsp_wire import BARE, Editor, editor
 
 EVENTS = {"events": True}
+WAIT_S = 30
 
 
 async def sandbox_file(client: Editor, path: str) -> dict[str, Any] | None:
     """Which problem the sandbox finds in `path`, which shows what stands there."""
     answer = await client.command("forge.sandbox.diagnostics")
     return next((d for d in answer["result"]["diagnostics"] if d["file"] == path), None)
+
+
+async def comes_into_the_sandbox(client: Editor, path: str) -> None:
+    """Changes are written through once there were no others for a moment."""
+    async with asyncio.timeout(WAIT_S):
+        while await sandbox_file(client, path) is None:
+            pass
 
 
 async def test_a_sandbox_is_made_filled_shown_and_ended(client: Editor, workspace: Path) -> None:
@@ -58,11 +67,7 @@ async def test_what_is_saved_is_written_through_from_the_document(
     assert await sandbox_file(client, "a.ts") is None
     client.type(uri, "BROKEN")
     client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
-    found = None
-    for _ in range(50):
-        if found := await sandbox_file(client, "a.ts"):
-            break
-    assert found is not None
+    await comes_into_the_sandbox(client, "a.ts")
     assert (workspace / "a.ts").read_text() == "fine"
 
 
@@ -79,11 +84,7 @@ async def test_what_changes_outside_the_editor_is_written_through(
         (workspace / name).write_text("hidden.ts\n" if name == ".gitignore" else "BROKEN")
         event = {"uri": (workspace / name).as_uri(), "type": 1}
         client.notify("workspace/didChangeWatchedFiles", {"changes": [event]})
-    found = None
-    for _ in range(50):
-        if found := await sandbox_file(client, "seen.ts"):
-            break
-    assert found is not None
+    await comes_into_the_sandbox(client, "seen.ts")
     assert await sandbox_file(client, "hidden.ts") is None
 
 

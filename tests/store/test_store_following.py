@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
@@ -120,7 +120,9 @@ async def test_an_unknown_run_can_be_neither_followed_nor_cancelled(peer: Runs) 
 async def test_a_run_is_cancelled_by_its_owner_at_anothers_wish(owner: Runs, peer: Runs) -> None:
     runs = [await start(owner, Told()) for _ in range(3)]
     asked_at = asyncio.get_running_loop().time()
-    for _ in range(2):
+    await peer.cancel(runs[1].id)
+    # On a slow machine it has ended by now.
+    with suppress(Conflict):
         await peer.cancel(runs[1].id)
     last = (await read(peer, runs[1].id))[-1].event
     assert asyncio.get_running_loop().time() - asked_at < 3
