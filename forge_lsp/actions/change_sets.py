@@ -71,16 +71,19 @@ class ChangeSets:
         last = await self.last_accepted(project)
         return max(now_ms(), (last.accepted_at or 0) + 1 if last else 0)
 
-    async def save(self, *change_sets: ChangeSet) -> None:
-        """Keep change sets of one project, all of them or none."""
+    async def save(self, *change_sets: ChangeSet, expected: ChangeSet | None = None) -> bool:
+        """Keep change sets of one project, all of them or none; none, and False, where another
+        process has decided on the one `expected` since it was read."""
         project = change_sets[0].project
         await self.load(project)
-        await self._store.save_change_sets(change_sets)
+        if not await self._store.save_change_sets(change_sets, expected):
+            return False
         # Lenses and code actions, which ask for them next, wait for nothing.
         await asyncio.to_thread(_hunks, change_sets)
         for change_set in change_sets:
             self._remember(change_set)
         self._tell(project)
+        return True
 
     def _remember(self, change_set: ChangeSet) -> bool:
         """Whether what is pending is another than before."""

@@ -209,19 +209,9 @@ class Reviews:
             for change in changes
         ]
         answers = await workspace.apply(f"Forge: {change_set.title}", edits)
-        change_set = await self._sets.read(workspace.project, change_set.id)
-        when = await self._sets.time_to_accept(workspace.project)
-        others: dict[str, ChangeSet] = {}
-        for change, answer in zip(changes, answers, strict=True):
-            # Another process may have accepted it meanwhile: who made the change knows how to
-            # undo it.
-            is_made = answer.found != answer.left
-            if answer.ok and (is_made or change_set.file(change.path) == change):
-                others |= await self._moved_before(change_set, change, answer.found, others)
-                accepted = change.accepted(answer.found, answer.left, choice.hunk, at=when)
-                change_set = change_set.with_file(accepted)
         # The change set is saved before anybody is told, so that all that is told can be undone.
-        await self._sets.save(change_set, *others.values())
+        while not await self._note_accepted(workspace, change_set.id, changes, answers, choice):
+            pass
         for change, answer in zip(changes, answers, strict=True):
             await tell_applied(run, answer)
             # The sandbox may have been made anew since the change was proposed; not so where a run
@@ -231,6 +221,27 @@ class Reviews:
                 shown = self.with_pending(workspace.project, {change.path: answer.left})
                 await self._mirrors.show(run, workspace.project, change.path, shown[change.path])
         return _outcome(answers)
+
+    async def _note_accepted(
+        self,
+        workspace: Workspace,
+        change_set_id: str,
+        changes: Sequence[FileChange],
+        answers: Sequence[WorkspaceAnswer],
+        choice: Choice,
+    ) -> bool:
+        """Take down what was made; False where another process has decided meanwhile."""
+        latest = change_set = await self._sets.read(workspace.project, change_set_id)
+        when = await self._sets.time_to_accept(workspace.project)
+        others: dict[str, ChangeSet] = {}
+        for change, answer in zip(changes, answers, strict=True):
+            # Another process may have accepted it: who made the change knows how to undo it.
+            is_made = answer.found != answer.left
+            if answer.ok and (is_made or change_set.file(change.path) == change):
+                others |= await self._moved_before(change_set, change, answer.found, others)
+                accepted = change.accepted(answer.found, answer.left, choice.hunk, at=when)
+                change_set = change_set.with_file(accepted)
+        return await self._sets.save(change_set, *others.values(), expected=latest)
 
     async def _moved_before(
         self,

@@ -246,8 +246,11 @@ class Store(ProjectStore, ConversationStore, FollowedStore, Protocol):
         """Write it or bring it up to date; file contents are kept once, by their hash."""
         ...
 
-    async def save_change_sets(self, sets: Sequence[ChangeSet]) -> None:
-        """The same of several, all of them or none."""
+    async def save_change_sets(
+        self, sets: Sequence[ChangeSet], expected: ChangeSet | None = None
+    ) -> bool:
+        """The same of several, all of them or none: where the one `expected` isn't so any more,
+        none is written, and False given."""
         ...
 
     async def change_set(self, change_set_id: str) -> ChangeSet | None: ...

@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, insert, or_, select
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from forge_lsp.changes.sets import ChangeSet, FileChange
 from forge_lsp.changes.summaries import ChangeSummary, FileSummary
@@ -19,6 +30,20 @@ _PLAIN = ("state", "accepted_at", "added", "removed")
 _sets = schema.change_sets.c
 _files = schema.file_changes.c
 _SUMMED_UP = (_sets.id, _sets.title, _sets.created_at, _files.path, *(_files[p] for p in _PLAIN))
+
+
+def save_expected(
+    connection: Connection, change_sets: Sequence[ChangeSet], expected: ChangeSet | None
+) -> bool:
+    """The same; False, and nothing is written, where the one `expected` is another by now."""
+    if expected is not None:
+        # Whoever else writes it waits from here on.
+        mine = update(schema.change_sets).where(_sets.id == expected.id)
+        connection.execute(mine.values(title=_sets.title))
+        if one(connection, expected.id) != expected:
+            return False
+    save(connection, change_sets)
+    return True
 
 
 def save(connection: Connection, change_sets: Sequence[ChangeSet]) -> None:

@@ -193,10 +193,11 @@ class SqlStore(SqlProjects, SqlFollowing):
         """Write it in place of what was kept under its id."""
         await self._write(change_sets.save, [change_set])
 
-    async def save_change_sets(self, sets: Sequence[ChangeSet]) -> None:
+    async def save_change_sets(
+        self, sets: Sequence[ChangeSet], expected: ChangeSet | None = None
+    ) -> bool:
         """The same of several, all of them or none."""
-        if sets:
-            await self._write(change_sets.save, sets)
+        return not sets or await self._write(change_sets.save_expected, sets, expected)
 
     async def change_set(self, change_set_id: str) -> ChangeSet | None:
         """The change set of this id."""
