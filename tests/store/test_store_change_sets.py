@@ -43,6 +43,18 @@ async def test_a_change_set_comes_back_as_it_was_saved(store: Store, a_change_se
     assert await store.change_set("run_unknown") is None
 
 
+async def test_what_another_has_decided_meanwhile_is_not_written_over(
+    store: Store, a_change_set: MakeChangeSet
+):
+    seen = a_change_set(FileChange(APP, before=b"old", after=b"new"))
+    await store.save_change_set(seen)
+    made = a_change_set(seen.files[0].accepted(b"old", b"new", at=5))
+    unmade = a_change_set(seen.files[0].accepted(b"new", b"new", at=6))
+    assert await store.save_change_sets([made], expected=seen)
+    assert not await store.save_change_sets([unmade], expected=seen)
+    assert await store.change_set("run_1") == made
+
+
 async def test_every_field_of_contents_is_kept_apart_from_the_others(
     store: Store, a_change_set: MakeChangeSet
 ):
