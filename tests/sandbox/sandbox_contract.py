@@ -27,6 +27,7 @@ Look = Callable[[Sandbox, str], Awaitable[tuple[int, str]]]
 APP = ProjectPath.parse("src/App.tsx")
 INDEX = ProjectPath.parse("index.html")
 PATIENCE_S = 60.0
+LOOK_TIMEOUT_S = 30.0
 ODD_NAMES = [
     "src/with space.ts",
     "src/it's.ts",
@@ -42,6 +43,20 @@ ODD_NAMES = [
     "src/{a,b}.ts",
     "-n",
 ]
+
+
+async def shows(look: Look, sandbox: Sandbox, text: str, path: str = "/src/App.tsx") -> None:
+    """Wait until the preview's page holds the text."""
+    answers: list[str] = []
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not answers or text not in answers[-1]:
+                async with asyncio.timeout(LOOK_TIMEOUT_S):
+                    status, page = await look(sandbox, path)
+                answers.append(f"{status} {page}")
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pytest.fail(f"{text!r} isn't shown; {len(answers)} answers, the last: {answers[-1:]}")
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -75,11 +90,17 @@ async def test_the_providers_template_is_what_a_sandbox_holds(provider: SandboxP
 async def test_a_write_shows_in_the_preview(sandbox: Sandbox, look: Look) -> None:
     await look(sandbox, "/src/App.tsx")
     await sandbox.write(APP, b"export default () => <h1>written just now</h1>;\n")
+    await shows(look, sandbox, "written just now")
 
-    async def shows() -> bool:
-        return "written just now" in (await look(sandbox, "/src/App.tsx"))[1]
 
-    await until(shows)
+async def test_each_of_many_puts_in_a_row_shows_in_the_preview(
+    sandbox: Sandbox, look: Look
+) -> None:
+    await look(sandbox, "/src/App.tsx")
+    for count in range(3):
+        page = f"export default () => <h1>put {count} times before</h1>;\n"
+        assert not await sandbox.put({APP: page.encode()})
+        await shows(look, sandbox, f"put {count} times before")
 
 
 async def test_files_are_written_read_listed_and_deleted(sandbox: Sandbox) -> None:
@@ -345,11 +366,7 @@ async def test_a_workspace_is_laid_over_the_template(provider: SandboxProvider, 
     sandbox = await provider.create(stages.append, folder)
     assert await sandbox.read(APP) == folder.contents[APP]
     assert set(await sandbox.files()) == set(template_files()) | set(folder.contents)
-
-    async def shows() -> bool:
-        return "from the workspace" in (await look(sandbox, "/src/App.tsx"))[1]
-
-    await until(shows)
+    await shows(look, sandbox, "from the workspace")
     assert stages
 
 

@@ -57,7 +57,9 @@ function put(folder) {
 
 try {
   mkdirSync(join(draft, "put"), { recursive: true });
-  const unpacked = spawnSync("tar", ["-xf", `${draft}.tar`, "-C", draft], { encoding: "utf8" });
+  // Each gets the time of now: to Vite's watcher, a file that is as old as before hasn't changed.
+  const unpacking = ["-xmf", `${draft}.tar`, "-C", draft];
+  const unpacked = spawnSync("tar", unpacking, { encoding: "utf8" });
   if (unpacked.status !== 0) {
     console.error(unpacked.stderr || String(unpacked.error));
     process.exitCode = 2;

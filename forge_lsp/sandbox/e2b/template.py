@@ -81,7 +81,7 @@ def _instructions(folder: Path, settings: SandboxSettings) -> TemplateClass:
         .set_user(USER)
         .set_workdir(HOME)
         .copy(_ARCHIVE, f"{HOME}/", user=USER)
-        .run_cmd(f"tar -xf {_ARCHIVE} && rm {_ARCHIVE}")
+        .run_cmd(f"tar -xmf {_ARCHIVE} && rm {_ARCHIVE}")
         .run_cmd(install_command(settings))
         # A module answers when the packages are bundled, which the first visitor is spared then.
         .set_start_cmd(

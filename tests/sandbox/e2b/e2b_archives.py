@@ -9,4 +9,4 @@ def unpack(archive: bytes, into: Path) -> None:
     """Unpack a tar archive, compressed or not, into a folder, which is made where it lacks."""
     into.mkdir(parents=True, exist_ok=True)
     compressed = ["-z"] if archive.startswith(b"\x1f\x8b") else []
-    subprocess.run(["tar", *compressed, "-x", "-C", into], input=archive, check=True)
+    subprocess.run(["tar", *compressed, "-xm", "-C", into], input=archive, check=True)
