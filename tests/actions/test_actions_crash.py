@@ -2,11 +2,11 @@
 
 import asyncio
 import random
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import nursery
 import pytest
 from action_world import World, a_world, ending
 from builders import Builders
@@ -27,12 +27,7 @@ WAIT_S = 60
 async def killed_after(home: Path, app_id: str, lines: int) -> tuple[str, Mapping[int, str]]:
     """Build in a process that is killed once it has told so many events; gives the run's id and
     all that was seen of it."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(PROCESS), str(home), app_id),
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**20,
-    )
-    assert process.stdout
+    process = await nursery.start(PROCESS, str(home), app_id)
     seen: dict[int, str] = {}
     try:
         async with asyncio.timeout(WAIT_S):

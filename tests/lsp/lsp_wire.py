@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import nursery
 
 SERVER = Path(__file__).with_name("lsp_entry.py")
 WAIT_S = 20.0
@@ -34,7 +35,7 @@ BARE: dict[str, Any] = {}
 class Editor:
     """The client's side: documents, an applyEdit that works on them and on the disk, a log."""
 
-    def __init__(self, process: asyncio.subprocess.Process, root: Path) -> None:
+    def __init__(self, process: nursery.Process | asyncio.subprocess.Process, root: Path) -> None:
         self.process = process
         self.root = root
         self.received: list[dict[str, Any]] = []
@@ -291,14 +292,8 @@ async def editor(
     root: Path, home: Path, entry: Path = SERVER, environment: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Editor]:
     """A server process with an editor at its other end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(entry),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-        env=server_environment(home, **environment or {}),
-        limit=2**24,
+    process = await nursery.start(
+        entry, environment=server_environment(home, **environment or {}), limit=2**24
     )
     running = Editor(process, root)
     try:
