@@ -75,6 +75,15 @@ class Process:
         self._ended.set_result(self._process.exitcode)
 
 
+def is_part(pid: int) -> bool:
+    """Whether a process is the one that the others are forked off, or what keeps its books: the
+    tests' own, which ends with them."""
+    try:
+        return b"from multiprocessing." in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @functools.cache
 def _begin() -> None:
     """Start the process that the others are forked off; `sys.path` isn't handed to it."""

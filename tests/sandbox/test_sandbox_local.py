@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
+import nursery
 import psutil
 import pytest
 
@@ -67,11 +68,13 @@ async def get(sandbox: Sandbox, path: str = "/") -> tuple[int, str]:
 
 
 def children() -> list[psutil.Process]:
-    """Without the tests' own database server, which other tests may have started."""
+    """Without the tests' own, which other tests may have started."""
     return [
         each
         for each in psutil.Process().children(recursive=True)
-        if each.status() != psutil.STATUS_ZOMBIE and each.name() != "postgres"
+        if each.status() != psutil.STATUS_ZOMBIE
+        and each.name() != "postgres"
+        and not nursery.is_part(each.pid)
     ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+import nursery
 import pytest
 
 from forge_lsp.sandbox.isolation.confinement import Confined, Limits
@@ -98,8 +99,12 @@ def children_of(pid: int) -> list[int]:
 
 
 def own_children() -> list[int]:
-    """Those of this process, but for the tests' database server, which others have started."""
-    return [pid for pid in children_of(os.getpid()) if _name(pid) != "postgres"]
+    """Those of this process, but for the tests' own, which others have started."""
+    return [
+        pid
+        for pid in children_of(os.getpid())
+        if _name(pid) != "postgres" and not nursery.is_part(pid)
+    ]
 
 
 def _name(pid: int) -> str:
