@@ -99,12 +99,24 @@ class _Offer:
 def _instructions(session: Session, uri: str, place: types.Range) -> Iterator[_Offer]:
     first, last = place.start.line, place.end.line
     for instruction in instructions_of(session, uri):
-        if place.start != place.end and first - 1 <= instruction.line <= last:
+        if first - 1 <= instruction.line <= last and _is_selected(session, uri, place, instruction):
             title = "Forge: do this to the selection"
             yield _Offer(title, REWRITE, edit_command(uri, instruction, place))
         elif first <= instruction.line <= last:
             whole = line_range(instruction.line)
             yield _Offer("Forge: do this", REWRITE, edit_command(uri, instruction, whole))
+
+
+def _is_selected(session: Session, uri: str, place: types.Range, instruction: Instruction) -> bool:
+    """Whether somebody selected the place: where nobody did, Kate and eglot name the word at the
+    cursor, Vim the cursor's line, and Helix the character that its cursor is on."""
+    start, end, after = place.start, place.end, types.Position(instruction.line + 1, 0)
+    if start.line == instruction.line and end <= after:
+        return False
+    document = session.documents.document(uri)
+    if document is None or end.line - start.line > 1:
+        return True
+    return len(document.text_in_client_range(place).strip()) > 1
 
 
 def _reviews(session: Session, uri: str, place: types.Range) -> Iterator[_Offer]:

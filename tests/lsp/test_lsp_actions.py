@@ -18,6 +18,14 @@ def lines(first: int, last: int, column: int = 0) -> dict[str, Any]:
     }
 
 
+def between(start: tuple[int, int], end: tuple[int, int]) -> dict[str, Any]:
+    """A range within lines."""
+    return {
+        "start": {"line": start[0], "character": start[1]},
+        "end": {"line": end[0], "character": end[1]},
+    }
+
+
 async def actions(
     client: Editor, uri: str, place: dict[str, Any], only: list[str] | None = None
 ) -> list[dict[str, Any]]:
@@ -64,6 +72,25 @@ async def test_a_selection_with_a_comment_in_or_above_it_is_what_is_meant(
     assert action["command"]["arguments"][0]["range"] == lines(1, 2, 5)
     assert "tags" not in action
     assert await actions(client, uri, lines(2, 3)) == []
+
+
+async def test_where_an_editor_stands_is_no_selection(client: Editor, workspace: Path) -> None:
+    await client.initialize()
+    uri = client.open("a.ts", "// forge: make it 2\nlet 😀 = 1;\r\n// forge: and this\n")
+    ways = {
+        "a word of the comment": ((0, 3), (0, 8)),
+        "its text": ((0, 0), (0, 19)),
+        "its line": ((0, 0), (1, 0)),
+        "its end": ((0, 19), (1, 0)),
+    }
+    for way, (start, end) in ways.items():
+        (action,) = await actions(client, uri, between(start, end))
+        assert action["title"] == "Forge: do this", way
+        assert action["command"]["arguments"][0]["range"] == lines(0, 1), way
+    for start, end in (((1, 0), (1, 1)), ((1, 4), (1, 6))):
+        assert await actions(client, uri, between(start, end)) == [], (start, end)
+    (action,) = await actions(client, uri, between((1, 0), (1, 3)))
+    assert action["title"] == "Forge: do this to the selection"
 
 
 async def test_kinds_are_hierarchical(client: Editor, workspace: Path) -> None:
