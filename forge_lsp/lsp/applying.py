@@ -15,7 +15,7 @@ from forge_lsp.changes.merge import merge_files
 from forge_lsp.changes.texts import as_bytes, as_text
 from forge_lsp.errors import PathRefused
 from forge_lsp.lsp.disk import same_files, write_file
-from forge_lsp.lsp.edits import annotated, file_edits, text_edits, text_of
+from forge_lsp.lsp.edits import annotated, file_edits, plain, text_edits, text_of
 from forge_lsp.lsp.folder import OpenFolder
 from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 
@@ -160,6 +160,8 @@ async def _edit_of(folder: OpenFolder, label: str, plans: Sequence[_Plan]) -> ty
     """With what it is for, where the editor shows that. It was reviewed already, so the editor
     needs nobody's word for it again."""
     changes = [change for plan in plans for change in await _changes(folder, plan)]
+    if not folder.client.takes_document_changes:
+        return plain(changes)
     if not folder.client.annotates_edits:
         return types.WorkspaceEdit(document_changes=changes)
     counts = [lines_changed(plan.found, plan.target) for plan in plans]

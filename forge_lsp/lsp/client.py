@@ -76,6 +76,13 @@ class Client:
         return bool(watched and watched.dynamic_registration)
 
     @property
+    def takes_document_changes(self) -> bool:
+        """It takes more than texts to replace: versions of documents, files to create."""
+        workspace = self.capabilities.workspace
+        edit = workspace and workspace.workspace_edit
+        return bool(edit and (edit.document_changes or edit.resource_operations))
+
+    @property
     def annotates_edits(self) -> bool:
         """It shows what the changes in a workspace edit are for."""
         workspace = self.capabilities.workspace

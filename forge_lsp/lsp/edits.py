@@ -70,6 +70,19 @@ def file_edits(
 Change = types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile
 
 
+def plain(changes: Sequence[Change]) -> types.WorkspaceEdit:
+    """The texts to replace and nothing else, as every editor takes them."""
+    return types.WorkspaceEdit(
+        changes={
+            each.text_document.uri: [
+                edit for edit in each.edits if isinstance(edit, types.TextEdit)
+            ]
+            for each in changes
+            if isinstance(each, types.TextDocumentEdit)
+        }
+    )
+
+
 def annotated(changes: Sequence[Change], annotation: types.ChangeAnnotation) -> types.WorkspaceEdit:
     """The changes as one edit, each marked with what it is for."""
     for change in changes:

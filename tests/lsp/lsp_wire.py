@@ -175,7 +175,9 @@ class Editor:
     # Being an editor
 
     def _apply_edit(self, params: Any) -> Any:
-        for change in params["edit"]["documentChanges"]:
+        for uri, edits in (params["edit"].get("changes") or {}).items():
+            self._edit(uri, Path(unquote(urlsplit(uri).path)), edits)
+        for change in params["edit"].get("documentChanges") or ():
             uri = change["uri"] if "uri" in change else change["textDocument"]["uri"]
             place = Path(unquote(urlsplit(uri).path))
             if change.get("kind") == "create":

@@ -164,15 +164,16 @@ async def test_hidden_files_and_links_that_leave_are_refused_with_their_reason(
     assert (workspace / "fine.txt").read_text() == "x\n"
 
 
-async def test_an_editor_without_resource_operations_gets_text_edits_only(
+async def test_an_editor_that_declares_nothing_gets_texts_to_replace_and_nothing_else(
     client: Editor, workspace: Path
 ) -> None:
     await client.initialize(BARE, options=EVENTS)
     last = await client.run("forge.apply", {"files": {"new.txt": "x\n"}})
     assert last["outcome"] == "completed"
     (edit,) = client.requests("workspace/applyEdit")
-    (change,) = edit["edit"]["documentChanges"]
-    assert change["edits"][0]["range"]["end"] == {"line": 1, "character": 0}
+    assert list(edit["edit"]) == ["changes"]
+    ((change,),) = edit["edit"]["changes"].values()
+    assert change["range"]["end"] == {"line": 1, "character": 0}
     last = await client.run("forge.undo")
     assert last["outcome"] == "failed"
     assert "delete it yourself" in last["message"]
