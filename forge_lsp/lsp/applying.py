@@ -210,6 +210,9 @@ async def _look_once(folder: OpenFolder, plan: _Plan, reason: str) -> WorkspaceA
     found = await folder.read(plan.edit.path)
     if _is_as_meant(found, plan.target):
         return _done(plan, found)
+    if _holds(found, plan):
+        # What was typed with it is no part of the change, and stays when it is undone.
+        return _done(plan, plan.target)
     return _refused(plan.edit, NOT_MADE.format(reason) if reason else NOT_SEEN, plan.found)
 
 
@@ -221,6 +224,14 @@ def _is_as_meant(found: bytes | None, target: bytes | None) -> bool:
     if one is None or other is None:
         return found == target
     return one.removesuffix("\n") == other.removesuffix("\n")
+
+
+def _holds(found: bytes | None, plan: _Plan) -> bool:
+    """Whether the change is in there among what was typed meanwhile: it changes nothing more."""
+    if found is None or plan.target is None:
+        return False
+    merged = merge_files(plan.found, found, plan.target)
+    return merged is not None and merged.content == found
 
 
 def _done(plan: _Plan, left: bytes | None) -> WorkspaceAnswer:

@@ -231,7 +231,7 @@ class Editor:
             error = {"code": -32601, "message": "no such method"}
             self.send({"id": message["id"], "error": error})
             return
-        self.send({"id": message["id"], "result": answer(message["params"])})
+        self.send({"id": message["id"], "result": answer(message.get("params"))})
 
     def stop_reading(self) -> None:
         """Be an editor that hangs."""
