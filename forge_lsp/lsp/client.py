@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 10.0
 """An editor that takes longer to answer a request that no person has to answer won't."""
 PERSON_TIMEOUT_S = 120.0
+NUDGE_AFTER_S = 1.0
+"""Emacs 28 leaves unread what comes in one piece with an answer, until something else comes
+(jsonrpc 1.0.14, whose process filter is left by a throw)."""
 
 MOST_REASON_CHARACTERS = 200
 """Of what an editor says of an edit that it didn't make."""
@@ -246,5 +249,10 @@ class Client:
             return None
 
     async def _request(self, method: str, params: object, timeout_s: float) -> Any:
-        async with asyncio.timeout(timeout_s):
-            return await self._server.protocol.send_request_async(method, params)
+        told = f"Waiting for the editor to answer {method}."
+        nudge = asyncio.get_running_loop().call_later(NUDGE_AFTER_S, self.log, told)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._server.protocol.send_request_async(method, params)
+        finally:
+            nudge.cancel()

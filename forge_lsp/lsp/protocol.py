@@ -131,6 +131,16 @@ class ForgeProtocol(LanguageServerProtocol):
             error = types.ResponseError(error.code, INTERNAL_ERROR)
         super()._send_response(msg_id, result, error)
 
+    def _handle_response(
+        self, msg_id: Any, result: Any | None = None, error: types.ResponseError | None = None
+    ) -> None:
+        """pygls fails at an answer for which nobody waits any more."""
+        future = self._request_futures.get(msg_id)
+        if future is not None and future.done():
+            del self._request_futures[msg_id]
+            return
+        super()._handle_response(msg_id, result, error)
+
     def _is_welcome(self, fields: dict[str, Any]) -> bool:
         """Whether a request or notification comes at its time; else it is answered here."""
         method = fields["method"]
