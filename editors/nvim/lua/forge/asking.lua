@@ -147,7 +147,7 @@ end
 ---@param buffer integer
 function M.diff(argument, buffer)
   server.with_client(buffer, function(client)
-    server.execute_by(client, "forge.review.diff", argument, buffer, function(result)
+    server.execute_by(client, "forge.review.diff", argument, function(result)
       require("forge.diff").open(client, result, buffer)
     end)
   end)

@@ -20,6 +20,12 @@ local function check_executable()
   })
 end
 
+local function check_options()
+  for _, wrong in ipairs(require("forge.options").wrong()) do
+    vim.health.warn(wrong, "`:help forge-options` has them all.")
+  end
+end
+
 ---@param status table<string, any>
 local function report(status)
   vim.health.ok("forge-lsp " .. status.version)
@@ -39,6 +45,7 @@ function M.check()
   end
   vim.health.ok("Neovim " .. tostring(vim.version()))
   check_executable()
+  check_options()
   if not vim.lsp.is_enabled(server.NAME) then
     vim.health.warn("The server isn't enabled.", 'Write vim.lsp.enable("forge") into your init.lua.')
   end
@@ -46,13 +53,11 @@ function M.check()
   if not client then
     return vim.health.info("The server isn't running; it starts with a file of a project.")
   end
-  local params = { command = "forge.status", arguments = { vim.empty_dict() } }
-  local answer, failure = client:request_sync("workspace/executeCommand", params, ANSWER_MS, 0)
-  if answer and answer.result then
-    report(answer.result)
+  local status, failure = server.answer(client, "forge.status", ANSWER_MS)
+  if status then
+    report(status)
   else
-    local why = failure or (answer and answer.err and answer.err.message) or "no answer"
-    vim.health.error("The server doesn't tell its status: " .. why)
+    vim.health.error("The server doesn't tell its status: " .. failure)
   end
 end
 

@@ -2,7 +2,7 @@
 local M = {}
 
 ---Change the options; everything works without it.
----@param options? table<string, any>
+---@param options? forge.GivenOptions
 function M.setup(options)
   require("forge.options").set(options)
 end

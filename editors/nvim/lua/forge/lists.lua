@@ -46,7 +46,7 @@ function M.history(entries, origin)
     vim.keymap.set("n", key, function()
       local entry = entries[vim.api.nvim_win_get_cursor(0)[1]]
       if entry then
-        vim.cmd.close()
+        scratch.close()
         server.execute(command, { changeSetId = entry.changeSetId }, origin)
       end
     end, { buffer = buffer, desc = command })
@@ -81,11 +81,17 @@ function M.logs(answer)
 end
 
 ---@param answer { diagnostics: table[] }
-function M.diagnostics(answer)
+---@param origin integer The buffer in which it was asked for.
+function M.diagnostics(answer, origin)
   local count = #answer.diagnostics
   server.tell(count == 0 and "no problems in the preview." or text.count(count, "problem") .. " in the preview.")
-  if count > 0 then
-    vim.diagnostic.setqflist({ title = "Forge: the preview's problems" })
+  local client = server.client(origin)
+  if count > 0 and client then
+    vim.diagnostic.setqflist({
+      title = "Forge: the preview's problems",
+      namespace = vim.lsp.diagnostic.get_namespace(client.id),
+      severity = { min = vim.diagnostic.severity.WARN },
+    })
   end
 end
 

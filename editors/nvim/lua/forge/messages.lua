@@ -2,6 +2,8 @@
 --- with a prompt, so it is cut there, and `:Forge messages` has the whole.
 local M = {}
 
+local texts = require("forge.text")
+
 local MOST_KEPT = 200
 
 ---The newest last.
@@ -11,16 +13,22 @@ M.all = {}
 ---@type table<integer, integer>
 local LEVELS = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO, vim.log.levels.DEBUG }
 
----@param text string
+---@param line string
 ---@return string
-local function cut(text)
-  local line = require("forge.text").one_line(text)
+local function cut(line)
   local most = vim.v.echospace
   if vim.fn.strdisplaywidth(line) <= most then
     return line
   end
   local hint = "… (:Forge messages)"
-  return vim.fn.strcharpart(line, 0, math.max(0, most - vim.fn.strdisplaywidth(hint))) .. hint
+  return texts.within(line, most - vim.fn.strdisplaywidth(hint)) .. hint
+end
+
+---Whether nobody has put a `vim.notify` of their own, which may have room, in its place.
+---@return boolean
+local function is_built_in()
+  local notify = vim.notify
+  return type(notify) == "function" and vim.startswith(debug.getinfo(notify, "S").source, "@vim/")
 end
 
 ---@param text string
@@ -30,9 +38,7 @@ function M.tell(text, level)
   if #M.all > MOST_KEPT then
     table.remove(M.all, 1)
   end
-  -- Somebody's own vim.notify has room.
-  local is_built_in = vim.startswith(debug.getinfo(vim.notify, "S").source, "@vim/")
-  vim.notify(is_built_in and cut(text) or text, level or vim.log.levels.INFO)
+  vim.notify(is_built_in() and cut(texts.one_line(text)) or text, level or vim.log.levels.INFO)
 end
 
 ---Take a message from the server.

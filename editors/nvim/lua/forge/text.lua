@@ -18,6 +18,14 @@ function M.one_line(text)
   return vim.trim(((text or ""):gsub("[%c%s]+", " ")))
 end
 
+---As much of a line as has room.
+---@param line string
+---@param cells integer
+---@return string
+function M.within(line, cells)
+  return vim.fn.printf(("%%.%dS"):format(math.max(0, cells)), line)
+end
+
 ---@param path string
 ---@return string filetype empty where nobody knows it
 function M.filetype(path)
