@@ -18,13 +18,17 @@ return {
   },
   handlers = {
     ["forge/event"] = function(_, params, context)
-      require("forge.events").take(params, vim.lsp.get_client_by_id(context.client_id))
+      require("forge.events").take(params, assert(vim.lsp.get_client_by_id(context.client_id)))
     end,
     ["window/showMessage"] = function(_, params)
       require("forge.messages").take(params)
     end,
     ["workspace/codeLens/refresh"] = function(_, _, context)
       require("forge.review").refresh_all(context.client_id)
+      return vim.NIL
+    end,
+    ["workspace/textDocumentContent/refresh"] = function(_, params, context)
+      require("forge.diff").refresh(assert(vim.lsp.get_client_by_id(context.client_id)), params.uri)
       return vim.NIL
     end,
   },

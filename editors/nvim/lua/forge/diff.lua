@@ -11,11 +11,23 @@ local text = require("forge.text")
 ---@field index integer
 ---@field windows [integer, integer]
 
+---@param uri string
+---@return string
+local function name_of(uri)
+  return (uri:gsub("^forge:/+", "forge://"))
+end
+
 ---@param tab forge.DiffTab
 ---@param step integer
 local function turn(tab, step)
   tab.index = (tab.index + step - 1) % #tab.files + 1
   M.fill(tab)
+end
+
+local function close()
+  if not pcall(vim.cmd.tabclose) then
+    vim.cmd("enew | only")
+  end
 end
 
 ---@param tab forge.DiffTab
@@ -28,12 +40,12 @@ local function show(tab, window, uri, side)
     if not vim.api.nvim_win_is_valid(window) or tab.files[tab.index] ~= file then
       return
     end
-    local buffer = scratch.make((uri:gsub("^forge:/+", "forge://")))
+    local buffer = scratch.make(name_of(uri))
     vim.bo[buffer].bufhidden = "wipe"
-    scratch.write(buffer, 0, -1, lines)
+    scratch.fill(buffer, lines)
     vim.api.nvim_win_set_buf(window, buffer)
     vim.bo[buffer].filetype = text.filetype(file.path)
-    vim.b[buffer].forge_diff = ("%s %s (%d/%d)"):format(side, file.path, tab.index, #tab.files)
+    vim.b[buffer].forge_diff = ("%s %s (%d/%d)"):format(side, text.one_line(file.path), tab.index, #tab.files)
     vim.wo[window][0].winbar = "%{get(b:, 'forge_diff', '')}"
     vim.api.nvim_win_call(window, function()
       vim.cmd.diffthis()
@@ -43,7 +55,7 @@ local function show(tab, window, uri, side)
         turn(tab, step)
       end, { buffer = buffer, desc = "Another file of the change" })
     end
-    vim.keymap.set("n", "q", "<Cmd>tabclose<CR>", { buffer = buffer, desc = "Close" })
+    vim.keymap.set("n", "q", close, { buffer = buffer, desc = "Close" })
   end)
 end
 
@@ -61,6 +73,20 @@ function M.fill(tab)
   end
 end
 
+---Read a document anew that is another now, where it is shown.
+---@param client vim.lsp.Client
+---@param uri string
+function M.refresh(client, uri)
+  local buffer = vim.fn.bufnr("^" .. vim.fn.escape(name_of(uri), "\\[*?{~$,") .. "$")
+  if buffer ~= -1 then
+    server.content(client, uri, function(lines)
+      if vim.api.nvim_buf_is_loaded(buffer) then
+        scratch.fill(buffer, lines)
+      end
+    end)
+  end
+end
+
 ---Draw what `forge.review.diff` answered; the file of the buffer first.
 ---@param client vim.lsp.Client
 ---@param result { files: forge.DiffFile[] }
@@ -72,7 +98,8 @@ function M.open(client, result, buffer)
   if #files == 0 then
     return server.tell("what waits for review isn't text, so there is nothing to show.")
   end
-  local mine, index = vim.uri_from_bufnr(buffer), 1
+  local mine = vim.api.nvim_buf_is_valid(buffer) and vim.uri_from_bufnr(buffer)
+  local index = 1
   for each, file in ipairs(files) do
     index = file.uri == mine and each or index
   end

@@ -1,6 +1,8 @@
 --- Hands each event of a run to whoever shows it.
 local M = {}
 
+local server = require("forge.server")
+
 ---@class forge.Known
 ---@field kind string
 ---@field paths string[] The files that it changed in the workspace.
@@ -10,28 +12,36 @@ local known = {}
 
 local SAVED = { accept = true, undo = true, restore = true }
 
+---@param buffer integer
+local function save(buffer)
+  local is_saved, failure = pcall(vim.api.nvim_buf_call, buffer, function()
+    vim.cmd("silent update ++p")
+  end)
+  if not is_saved then
+    server.tell(("%s isn't saved: %s"):format(vim.api.nvim_buf_get_name(buffer), failure), vim.log.levels.ERROR)
+  end
+end
+
 ---@param root string
 ---@param paths string[]
-local function save(root, paths)
+local function save_all(root, paths)
   local meant = {}
   for _, path in ipairs(paths) do
     meant[vim.fs.normalize(vim.fs.joinpath(root, path))] = true
   end
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    local name = vim.fs.normalize(vim.api.nvim_buf_get_name(buffer))
-    if meant[name] and vim.bo[buffer].modified then
-      vim.api.nvim_buf_call(buffer, function()
-        vim.cmd("silent update ++p")
-      end)
+    local is_meant = meant[vim.fs.normalize(vim.api.nvim_buf_get_name(buffer))]
+    if is_meant and vim.bo[buffer].modified then
+      save(buffer)
     end
   end
 end
 
 ---@param recorded forge.Recorded
----@param client? vim.lsp.Client
+---@param client vim.lsp.Client
 function M.take(recorded, client)
   local event = recorded.event
-  require("forge.live").take(recorded.runId, event)
+  require("forge.live").take(recorded.runId, event, client)
   local run = known[recorded.runId]
   if event.type == "run_started" then
     known[recorded.runId] = { kind = event.kind, paths = {} }
@@ -40,7 +50,7 @@ function M.take(recorded, client)
   elseif event.type == "run_finished" then
     known[recorded.runId] = nil
     if run and SAVED[run.kind] and require("forge.options").get().save_after_accept then
-      save(client and client.root_dir or vim.fn.getcwd(), run.paths)
+      save_all(client.root_dir or vim.fn.getcwd(), run.paths)
     end
     vim.api.nvim_exec_autocmds("User", {
       pattern = "ForgeRunFinished",

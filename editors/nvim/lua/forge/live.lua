@@ -3,6 +3,7 @@ local M = {}
 
 local options = require("forge.options")
 local scratch = require("forge.scratch")
+local server = require("forge.server")
 local text = require("forge.text")
 
 local NAME = "forge://live"
@@ -20,6 +21,7 @@ local WIDE_COLUMNS = 120
 
 ---@class forge.Shown
 ---@field run_id string
+---@field client vim.lsp.Client
 ---@field path? string
 ---@field writing table<string, forge.Writing>
 ---@field was_opened boolean
@@ -28,22 +30,32 @@ local WIDE_COLUMNS = 120
 ---@type forge.Shown?
 local shown
 
+---@type integer?
+local made
+
 ---@type table<string, boolean>
 local begun = {}
 
+---End the run that is shown, or else the newest.
+local function cancel()
+  if shown and not shown.has_ended then
+    server.execute_by(shown.client, "forge.cancel", { runId = shown.run_id })
+  else
+    require("forge.progress").cancel()
+  end
+end
+
 ---@return integer buffer
 local function buffer_of_live()
-  local buffer = scratch.make(NAME)
-  vim.bo[buffer].bufhidden = "hide"
-  local is_new = vim.b[buffer].forge_live == nil
-  if is_new then
-    vim.b[buffer].forge_live = ""
-    vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buffer, desc = "Close" })
-    vim.keymap.set("n", "<C-c>", function()
-      require("forge").cancel()
-    end, { buffer = buffer, desc = "Cancel the newest run" })
+  if made and vim.api.nvim_buf_is_loaded(made) then
+    return made
   end
-  return buffer
+  made = scratch.make(NAME)
+  vim.bo[made].bufhidden = "hide"
+  vim.b[made].forge_live = ""
+  scratch.close_by_key(made)
+  vim.keymap.set("n", "<C-c>", cancel, { buffer = made, desc = "Cancel the run" })
+  return made
 end
 
 ---Those who stand on the last line, and those who look from elsewhere, stay at the end.
@@ -66,7 +78,7 @@ local function fill(buffer, all)
   if vim.endswith(all, "\n") then
     table.insert(lines, "")
   end
-  scratch.write(buffer, 0, -1, vim.list_slice(lines, math.max(1, #lines - MOST_LINES + 1)))
+  scratch.fill(buffer, vim.list_slice(lines, math.max(1, #lines - MOST_LINES + 1)))
   follow(buffer, 1)
 end
 
@@ -74,24 +86,26 @@ end
 ---@param piece string
 local function append(buffer, piece)
   local count = vim.api.nvim_buf_line_count(buffer)
-  local tail = vim.api.nvim_buf_get_lines(buffer, count - 1, count, true)[1]
-  scratch.write(buffer, count - 1, count, vim.split(tail .. piece, "\n", { plain = true }))
-  local over = vim.api.nvim_buf_line_count(buffer) - MOST_LINES
-  if over > 0 then
-    scratch.write(buffer, 0, over, {})
-  end
-  follow(buffer, math.max(1, count - math.max(over, 0)))
+  local over = 0
+  scratch.change(buffer, function()
+    vim.api.nvim_buf_set_text(buffer, -1, -1, -1, -1, vim.split(piece, "\n", { plain = true }))
+    over = math.max(0, vim.api.nvim_buf_line_count(buffer) - MOST_LINES)
+    vim.api.nvim_buf_set_lines(buffer, 0, over, true, {})
+  end)
+  follow(buffer, math.max(1, count - over))
 end
 
 ---@param buffer integer
 ---@param run forge.Shown
 local function open_once(buffer, run)
-  if run.was_opened then
+  -- No window can be opened from within the command-line window.
+  if run.was_opened or vim.fn.getcmdwintype() ~= "" then
     return
   end
   run.was_opened = true
   if options.get().live and #vim.fn.win_findbuf(buffer) == 0 then
-    M.open_window(buffer, false)
+    -- Where no room is left, there is still `:Forge live`.
+    pcall(M.open_window, buffer, false)
   end
 end
 
@@ -188,7 +202,8 @@ local TAKE = {
 
 ---@param run_id string
 ---@param event table<string, any>
-function M.take(run_id, event)
+---@param client vim.lsp.Client
+function M.take(run_id, event, client)
   if event.type == "run_started" then
     begun[run_id] = true
   elseif event.type == "run_finished" then
@@ -204,7 +219,7 @@ function M.take(run_id, event)
   if begun[run_id] and not (shown and shown.run_id == run_id) then
     -- The newest that writes is shown; another that goes on meanwhile isn't shown again.
     begun[run_id] = nil
-    shown = { run_id = run_id, writing = {}, was_opened = false, has_ended = false }
+    shown = { run_id = run_id, client = client, writing = {}, was_opened = false, has_ended = false }
   end
   if shown and shown.run_id == run_id and not shown.has_ended then
     taker(shown, event)

@@ -1,7 +1,7 @@
 --- Buffers that are read and thrown away.
 local M = {}
 
----A buffer that nobody edits by hand, without a window.
+---A loaded buffer that nobody edits by hand, without a window.
 ---@param name string With `://` in it: any other is taken for a file of the working directory.
 ---@return integer
 function M.make(name)
@@ -14,35 +14,52 @@ function M.make(name)
   end
   vim.bo[buffer].buftype = "nofile"
   vim.bo[buffer].swapfile = false
+  vim.fn.bufload(buffer)
   vim.bo[buffer].undolevels = -1
   vim.bo[buffer].modifiable = false
   return buffer
 end
 
----Replace the lines from `first` to `last`, as nvim_buf_set_lines counts them.
+---Change a buffer that nobody edits by hand.
 ---@param buffer integer
----@param first integer
----@param last integer
----@param lines string[]
-function M.write(buffer, first, last, lines)
+---@param change fun()
+function M.change(buffer, change)
   vim.bo[buffer].modifiable = true
-  vim.api.nvim_buf_set_lines(buffer, first, last, true, lines)
+  change()
   vim.bo[buffer].modifiable = false
   vim.bo[buffer].modified = false
+end
+
+---Replace all lines.
+---@param buffer integer
+---@param lines string[]
+function M.fill(buffer, lines)
+  M.change(buffer, function()
+    vim.api.nvim_buf_set_lines(buffer, 0, -1, true, lines)
+  end)
+end
+
+---Close the current window, or show something else in the last one.
+function M.close()
+  if not pcall(vim.api.nvim_win_close, 0, false) then
+    vim.cmd.enew()
+  end
+end
+
+---Have `q` close the window.
+---@param buffer integer
+function M.close_by_key(buffer)
+  vim.keymap.set("n", "q", M.close, { buffer = buffer, desc = "Close" })
 end
 
 ---Show lines in a window below, which `q` closes.
 ---@param name string
 ---@param lines string[]
----@param filetype? string
 ---@return integer buffer
-function M.show(name, lines, filetype)
+function M.show(name, lines)
   local buffer = M.make(name)
-  M.write(buffer, 0, -1, #lines > 0 and lines or { "(nothing)" })
+  M.fill(buffer, #lines > 0 and lines or { "(nothing)" })
   vim.bo[buffer].bufhidden = "wipe"
-  if filetype then
-    vim.bo[buffer].filetype = filetype
-  end
   local window = vim.fn.bufwinid(buffer)
   if window ~= -1 then
     vim.api.nvim_set_current_win(window)
@@ -50,7 +67,7 @@ function M.show(name, lines, filetype)
     local height = math.max(3, math.min(#lines, math.floor(vim.o.lines / 3)))
     vim.api.nvim_open_win(buffer, true, { split = "below", win = -1, height = height })
   end
-  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buffer, desc = "Close" })
+  M.close_by_key(buffer)
   return buffer
 end
 
