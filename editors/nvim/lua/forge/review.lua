@@ -2,27 +2,33 @@
 local M = {}
 
 local hunks = require("forge.hunks")
-local options = require("forge.options")
 local server = require("forge.server")
 
 local LATER_MS = 150
 
----@type table<integer, integer> How often a buffer was looked at: older answers are passed over.
-local looked = {}
+local looks = 0
 
+---@type table<integer, integer> The last look at each buffer: the answers of older ones are passed over.
+local newest = {}
+
+---Clients that know what an earlier server left.
+---@type table<integer, true>
+local caught_up = {}
+
+---Call `answered` with a file of a change set and what it is to become, if that waits for review still.
 ---@param client vim.lsp.Client
 ---@param buffer integer
----@param change_set_id string
----@param path string
+---@param waiting forge.Waiting
 ---@param answered fun(file: forge.DiffFile, lines: string[])
-local function fetch(client, buffer, change_set_id, path, answered)
+local function fetch(client, buffer, waiting, answered)
   local argument = {
-    changeSetId = change_set_id,
-    path = path,
+    changeSetId = waiting.changeSetId,
+    path = waiting.path,
     textDocument = { uri = vim.uri_from_bufnr(buffer) },
+    quiet = true,
   }
-  server.execute_by(client, "forge.review.diff", argument, buffer, function(result)
-    local file = result.files and result.files[1]
+  server.execute_by(client, "forge.review.diff", argument, function(result)
+    local file = result.files[1]
     if file and type(file.afterUri) == "string" then
       server.content(client, file.afterUri, function(lines)
         answered(file, lines)
@@ -32,36 +38,41 @@ local function fetch(client, buffer, change_set_id, path, answered)
 end
 
 ---@param lenses lsp.CodeLens[]
----@return table<string, string> paths By change set.
+---@return table<string, forge.Waiting> waiting By change set.
 local function waiting_in(lenses)
-  local paths = {}
+  local waiting = {}
   for _, lens in ipairs(lenses) do
-    if lens.command and lens.command.command == "forge.review.accept" then
-      local argument = lens.command.arguments[1]
-      paths[argument.changeSetId] = argument.path
+    local command = lens.command
+    if command and command.command == "forge.review.accept" then
+      local argument = assert(command.arguments)[1] --[[@as forge.Waiting]]
+      waiting[argument.changeSetId] = argument
     end
   end
-  return paths
+  return waiting
 end
 
+---Place anew what waits in a buffer.
 ---@param client vim.lsp.Client
 ---@param buffer integer
-local function look(client, buffer)
-  local number = (looked[buffer] or 0) + 1
-  looked[buffer] = number
-  local tick = vim.api.nvim_buf_get_changedtick(buffer)
+function M.refresh(client, buffer)
+  if not vim.api.nvim_buf_is_loaded(buffer) then
+    return
+  end
+  looks = looks + 1
+  local look, tick = looks, vim.api.nvim_buf_get_changedtick(buffer)
+  newest[buffer] = look
 
   ---Call `go` unless the buffer was looked at again, or typed into: then look again.
   ---@param go fun()
   local function if_current(go)
-    if looked[buffer] ~= number or not vim.api.nvim_buf_is_loaded(buffer) then
+    if newest[buffer] ~= look or not vim.api.nvim_buf_is_loaded(buffer) then
       return
     end
     if vim.api.nvim_buf_get_changedtick(buffer) == tick then
       return go()
     end
     vim.defer_fn(function()
-      if looked[buffer] == number then
+      if newest[buffer] == look then
         M.refresh(client, buffer)
       end
     end, LATER_MS)
@@ -70,33 +81,17 @@ local function look(client, buffer)
   local params = { textDocument = { uri = vim.uri_from_bufnr(buffer) } }
   client:request("textDocument/codeLens", params, function(_, lenses)
     local waiting = waiting_in(lenses or {})
-    local is_first = true
-    if not next(waiting) then
-      return if_current(function()
-        hunks.clear(buffer)
-      end)
-    end
-    for change_set_id, path in pairs(waiting) do
-      fetch(client, buffer, change_set_id, path, function(file, lines)
-        if_current(function()
-          if is_first then
-            hunks.clear(buffer)
-            is_first = false
-          end
-          hunks.draw(buffer, change_set_id, file, lines)
+    if_current(function()
+      hunks.keep(buffer, waiting)
+      for change_set_id, each in pairs(waiting) do
+        fetch(client, buffer, each, function(file, lines)
+          if_current(function()
+            hunks.draw(buffer, change_set_id, file, lines)
+          end)
         end)
-      end)
-    end
+      end
+    end)
   end, buffer)
-end
-
----Draw anew what waits in a buffer.
----@param client vim.lsp.Client
----@param buffer integer
-function M.refresh(client, buffer)
-  if options.get().review and vim.api.nvim_buf_is_loaded(buffer) then
-    look(client, buffer)
-  end
 end
 
 ---@param client_id integer
@@ -110,16 +105,28 @@ function M.refresh_all(client_id)
   end
 end
 
+---The server reads what an earlier one left once it is asked for it, and then has all buffers refreshed.
+---@param client vim.lsp.Client
+---@param buffer integer
+local function catch_up(client, buffer)
+  if not caught_up[client.id] then
+    caught_up[client.id] = true
+    local argument = { textDocument = { uri = vim.uri_from_bufnr(buffer) }, quiet = true }
+    server.execute_by(client, "forge.review.diff", argument)
+  end
+end
+
 ---@param buffer integer
 ---@return forge.PlacedHunk[]
 function M.hunks(buffer)
   return hunks.placed(buffer)
 end
 
+---@param buffer integer
+---@param row integer
 ---@return forge.PlacedHunk?
-local function at_cursor()
-  local row = vim.api.nvim_win_get_cursor(0)[1] - 1
-  return vim.iter(hunks.placed(0)):find(function(hunk)
+local function at_row(buffer, row)
+  return vim.iter(hunks.placed(buffer)):find(function(hunk)
     return hunk.first <= row and row <= hunk.last
   end)
 end
@@ -139,17 +146,18 @@ function M.go(direction)
   server.tell(count == 0 and "nothing waits for review here." or "no more changes in this file.")
 end
 
----Accept or reject the change at the cursor, those of the file, or all.
+---Accept or reject the change at a row, those of the file, or all.
 ---@param verb "accept"|"reject"
 ---@param scope "hunk"|"file"|"all"
 ---@param buffer integer
-function M.decide(verb, scope, buffer)
+---@param row integer
+function M.decide(verb, scope, buffer, row)
   local command, document = "forge.review." .. verb, server.document(buffer)
   if scope == "all" then
     return server.execute(command, { textDocument = document }, buffer)
   end
   if scope == "hunk" then
-    local hunk = at_cursor()
+    local hunk = at_row(buffer, row)
     if not hunk then
       return server.tell(("no change at the cursor. `:Forge %s all` takes all of them."):format(verb))
     end
@@ -188,6 +196,17 @@ function M.attach()
       local client = vim.lsp.get_client_by_id(call.data.client_id)
       if client and client.name == server.NAME then
         M.refresh(client, call.buf)
+        catch_up(client, call.buf)
+      end
+    end,
+  })
+  vim.api.nvim_create_autocmd("FileChangedShellPost", {
+    group = group,
+    desc = "Draw anew what waits for review in what was read again",
+    callback = function(call)
+      local client = vim.lsp.get_clients({ name = server.NAME, bufnr = call.buf })[1]
+      if client then
+        M.refresh(client, call.buf)
       end
     end,
   })
@@ -198,7 +217,7 @@ function M.attach()
       local client = call.data and vim.lsp.get_client_by_id(call.data.client_id)
       if call.event == "BufUnload" or (client and client.name == server.NAME) then
         hunks.clear(call.buf)
-        looked[call.buf] = nil
+        newest[call.buf] = nil
       end
     end,
   })
