@@ -83,10 +83,12 @@ function M.refresh(client, buffer)
     local waiting = waiting_in(lenses or {})
     if_current(function()
       hunks.keep(buffer, waiting)
+      vim.cmd.redrawstatus({ bang = true })
       for change_set_id, each in pairs(waiting) do
         fetch(client, buffer, each, function(file, lines)
           if_current(function()
             hunks.draw(buffer, change_set_id, file, lines)
+            vim.cmd.redrawstatus({ bang = true })
           end)
         end)
       end
