@@ -30,7 +30,15 @@ class Screen:
     @property
     def text(self) -> str:
         """What is on it, without the blanks at the ends of its lines."""
-        command = [*self._tmux, "capture-pane", "-p"]
+        return self._capture()
+
+    @property
+    def colored(self) -> str:
+        """All of it, with the escape sequences of its colours."""
+        return self._capture("-e", "-N")
+
+    def _capture(self, *options: str) -> str:
+        command = [*self._tmux, "capture-pane", "-p", *options]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def wait_for(self, *texts: str) -> str:
@@ -56,13 +64,22 @@ class Screen:
 
 
 @contextmanager
-def shown(command: list[str], folder: Path, home: Home, **settings: str) -> Generator[Screen]:
-    """A terminal in which `command` runs; all that it started is gone afterwards."""
+def shown(
+    command: list[str],
+    folder: Path,
+    home: Home,
+    size: tuple[int, int] = (COLUMNS, LINES),
+    /,
+    **settings: str,
+) -> Generator[Screen]:
+    """A terminal, of so many columns and lines, in which `command` runs; all that it started is
+    gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="tmux-") as place:
         tmux = [str(executable("tmux")), "-S", f"{place}/socket", "-f", "/dev/null"]
-        size = ["-x", str(COLUMNS), "-y", str(LINES)]
+        columns, lines = size
+        extent = ["-x", str(columns), "-y", str(lines)]
         environment = {**home.environment(**settings), "TERM": "xterm-256color"}
-        start = [*tmux, "new-session", "-d", *size, "-c", str(folder), *command]
+        start = [*tmux, "new-session", "-d", *extent, "-c", str(folder), *command]
         subprocess.run(start, check=True, env=environment)
         try:
             screen = Screen(tmux)
