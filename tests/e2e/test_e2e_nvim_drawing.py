@@ -70,7 +70,8 @@ def test_a_change_that_is_drawn_again_or_not_any_more_leaves_nothing_behind(
           table.insert(ids, each.change_set_id)
         end
         drawing.clear(buffer)
-        return { twice, once, ids, #marks(), #virtual, virtual[1][1][1], virtual[#virtual][1][1] }"""
+        local first, last = virtual[1][1][1], virtual[#virtual][1][1]
+        return { twice, once, ids, #marks(), #virtual, first, last }"""
     )
     assert left[:4] == [4, 2, ["run_2"], 0]
     assert left[4:] == [401, "        x ", "… 600 more lines, see :Forge diff"]
@@ -116,12 +117,13 @@ def test_what_is_told_fits_the_screen_unless_somebody_has_another_place_for_it(
         """local tell, told = require('forge.messages').tell, {}
         vim.cmd('messages clear')
         tell(('語'):rep(500))
-        told[1] = vim.fn.strdisplaywidth(vim.fn.execute('messages'):gsub('\\n', '')) - vim.v.echospace
+        local shown = vim.trim(vim.fn.execute('messages'))
+        told[1] = vim.v.echospace - vim.fn.strdisplaywidth(shown)
         vim.notify = setmetatable({}, { __call = function(_, text) told[2] = text end })
         tell(('語'):rep(500))
         return told"""
     )
-    assert told[0] in (0, -1)
+    assert told[0] in (0, 1)
     assert told[1] == "語" * 500
 
 
