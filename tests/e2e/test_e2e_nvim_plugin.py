@@ -75,6 +75,9 @@ def test_a_typed_prompt_becomes_changes_that_are_drawn_and_decided_one_by_one(
     assert [each["first"] for each in moved] == [each["first"] + 1 for each in (first, *others)]
     editor.type("u")
 
+    editor.type(":Forge diff<CR>")
+    editor.wait("vim.fn.tabpagenr('$') == 2 and vim.wo.diff")
+    editor.type("<C-w>hgt")
     editor.lua("vim.fn.cursor(1, 1)")
     editor.press("<Plug>(forge-next)")
     assert editor.lua("return vim.fn.line('.') - 1") == first["first"]
@@ -82,6 +85,12 @@ def test_a_typed_prompt_becomes_changes_that_are_drawn_and_decided_one_by_one(
     assert editor.outcome("Forge: accepting")["outcome"] == "done", editor.messages
     editor.wait(f"#{HUNKS} == a[1]", len(others))
     assert editor.text not in (before, proposed)
+    # The diff, which is open beside it, follows.
+    accepted = editor.text
+    editor.type("gt")
+    editor.wait("table.concat(vim.fn.getline(1, '$'), '\\n') .. '\\n' == a[1]", accepted)
+    editor.press("q")
+    assert editor.text == accepted
 
     editor.press("G<Plug>(forge-prev)")
     assert editor.lua("return vim.fn.line('.') - 1") >= others[-1]["first"]
@@ -163,6 +172,10 @@ def test_what_waits_goes_on_being_known_where_it_isnt_drawn_or_the_file_is_read_
 def test_code_actions_ask_for_the_prompt_and_the_skill_that_they_lack(editor: Neovim) -> None:
     command = f":lua {CLIENTS}[1]:exec_cmd({{ title = '', command = 'forge.edit' }})<CR>"
     editor.type(f"{command}add a reset button<CR>")
+    assert editor.outcome("Forge: editing")["outcome"] == "done", editor.messages
+    do(editor, "Forge reject all", "Forge: rejecting")
+    # Of a selection, the prompt is asked for just so.
+    editor.press("Vj<Plug>(forge-edit)add a reset button<CR>")
     assert editor.outcome("Forge: editing")["outcome"] == "done", editor.messages
     do(editor, "Forge reject all", "Forge: rejecting")
 
@@ -287,6 +300,11 @@ def test_runs_fragments_conversations_skills_and_builds_are_reached(
         wait_for_message(editor, "No build of this workspace was broken off")
         editor.lua("require('forge').setup({ save_after_accept = true })")
         do(editor, "Forge build<CR>landing page with pricing", "Forge: building")
+        editor.type(":Forge diff<CR>")
+        editor.wait("(vim.b.forge_diff or ''):find('^after .* %(1/%d+%)$')")
+        editor.press("]f")
+        editor.wait("(vim.b.forge_diff or ''):find('^after .* %(2/%d+%)$')")
+        editor.press("q")
         do(editor, "Forge accept all", "Forge: accepting")
         editor.wait(
             "vim.iter(vim.fn.getbufinfo()):all(function(each) return each.changed == 0 end)"

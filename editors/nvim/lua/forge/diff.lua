@@ -77,8 +77,8 @@ end
 ---@param client vim.lsp.Client
 ---@param uri string
 function M.refresh(client, uri)
-  local buffer = vim.fn.bufnr("^" .. vim.fn.escape(name_of(uri), "\\[*?{~$,") .. "$")
-  if buffer ~= -1 then
+  local buffer = scratch.find(name_of(uri))
+  if buffer then
     server.content(client, uri, function(lines)
       if vim.api.nvim_buf_is_loaded(buffer) then
         scratch.fill(buffer, lines)

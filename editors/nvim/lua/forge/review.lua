@@ -96,14 +96,10 @@ function M.refresh(client, buffer)
   end, buffer)
 end
 
----@param client_id integer
-function M.refresh_all(client_id)
-  local client = vim.lsp.get_client_by_id(client_id)
-  for buffer in pairs(client and client.attached_buffers or {}) do
-    M.refresh(assert(client), buffer)
-    if #vim.lsp.codelens.get(buffer) > 0 then
-      vim.lsp.codelens.refresh({ bufnr = buffer })
-    end
+---@param client vim.lsp.Client
+function M.refresh_all(client)
+  for buffer in pairs(client.attached_buffers) do
+    M.refresh(client, buffer)
   end
 end
 

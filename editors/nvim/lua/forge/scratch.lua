@@ -1,13 +1,19 @@
 --- Buffers that are read and thrown away.
 local M = {}
 
+---@param name string
+---@return integer? buffer
+function M.find(name)
+  return vim.iter(vim.api.nvim_list_bufs()):find(function(each)
+    return vim.api.nvim_buf_get_name(each) == name
+  end)
+end
+
 ---A loaded buffer that nobody edits by hand, without a window.
 ---@param name string With `://` in it: any other is taken for a file of the working directory.
 ---@return integer
 function M.make(name)
-  local buffer = vim.iter(vim.api.nvim_list_bufs()):find(function(each)
-    return vim.api.nvim_buf_get_name(each) == name
-  end)
+  local buffer = M.find(name)
   if not buffer then
     buffer = vim.api.nvim_create_buf(false, true)
     vim.api.nvim_buf_set_name(buffer, name)
