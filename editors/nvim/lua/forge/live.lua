@@ -38,7 +38,7 @@ local begun = {}
 
 ---End the run that is shown, or else the newest.
 local function cancel()
-  if shown and not shown.has_ended then
+  if shown and not shown.has_ended and not shown.client:is_stopped() then
     server.execute_by(shown.client, "forge.cancel", { runId = shown.run_id })
   else
     require("forge.progress").cancel()
@@ -90,7 +90,9 @@ local function append(buffer, piece)
   scratch.change(buffer, function()
     vim.api.nvim_buf_set_text(buffer, -1, -1, -1, -1, vim.split(piece, "\n", { plain = true }))
     over = math.max(0, vim.api.nvim_buf_line_count(buffer) - MOST_LINES)
-    vim.api.nvim_buf_set_lines(buffer, 0, over, true, {})
+    if over > 0 then
+      vim.api.nvim_buf_set_lines(buffer, 0, over, true, {})
+    end
   end)
   follow(buffer, math.max(1, count - over))
 end

@@ -79,7 +79,10 @@ function M.refresh(client, buffer)
   end
 
   local params = { textDocument = { uri = vim.uri_from_bufnr(buffer) } }
-  client:request("textDocument/codeLens", params, function(_, lenses)
+  client:request("textDocument/codeLens", params, function(failure, lenses)
+    if failure then
+      return
+    end
     local waiting = waiting_in(lenses or {})
     if_current(function()
       hunks.keep(buffer, waiting)

@@ -130,6 +130,7 @@ local function params_of(command, argument)
   return { command = command, arguments = { next(argument) and argument or vim.empty_dict() } }
 end
 
+---What was typed so far, in whichever buffer, is told to the server first.
 ---@param client vim.lsp.Client
 ---@param command string
 ---@param argument forge.Argument
