@@ -11,7 +11,7 @@ from e2e_projects import COUNTER, counter_project
 
 pytestmark = [pytest.mark.slow]
 
-SLOW = "0.01"
+SLOW = "0.005"
 """Seconds for each piece of the model's reply: a generation takes some seconds."""
 STATUS = "require('forge').status()"
 
