@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from forge_lsp import events
+from forge_lsp.loading import WORKSPACE_MAY_SET
 from forge_lsp.lsp.commands import COMMANDS
 from forge_lsp.paths import ProjectPath
 
@@ -13,8 +14,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> Mapping[str, Any]:
-    """An object whose `event` is what `forge/event` sends, and whose `commands` are what each
-    command takes, by its id."""
+    """An object whose `event` is what `forge/event` sends, whose `commands` are what each
+    command takes, by its id, and whose `workspaceMaySet` names settings that an editor may take
+    from a workspace's own files."""
     kinds = list(dict.fromkeys(command.arguments for command in COMMANDS.values()))
     (event, *arguments), components = msgspec.json.schema_components(
         [events.Event, *kinds], schema_hook=_plain, ref_template="#/$defs/{name}"
@@ -33,8 +35,9 @@ def schema() -> Mapping[str, Any]:
                 "required": list(commands),
                 "additionalProperties": False,
             },
+            "workspaceMaySet": {"type": "array", "items": {"enum": sorted(WORKSPACE_MAY_SET)}},
         },
-        "required": ["event", "commands"],
+        "required": ["event", "commands", "workspaceMaySet"],
         "additionalProperties": False,
         "$defs": components,
     }

@@ -9,6 +9,7 @@ from cli_running import run
 from jsonschema import Draft202012Validator
 
 from forge_lsp import events
+from forge_lsp.loading import WORKSPACE_MAY_SET
 from forge_lsp.lsp.commands import COMMANDS
 
 
@@ -39,7 +40,13 @@ def test_events_are_as_the_schema_says(schema: dict[str, Any], event: events.Eve
     assert list(checker.iter_errors({**fields, "type": "nothing_known"}))
 
 
-def test_the_generated_types_name_every_command() -> None:
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("COMMANDS", list(COMMANDS)), ("WORKSPACE_MAY_SET", sorted(WORKSPACE_MAY_SET))],
+)
+def test_what_is_generated_names_every_command_and_what_a_workspace_may_set(
+    name: str, known: list[str]
+) -> None:
     generated = Path(__file__).parents[2] / "editors/vscode/src/generated.ts"
-    named = generated.read_text().partition("export const COMMANDS = ")[2].partition(" as const")[0]
-    assert json.loads(named) == list(COMMANDS)
+    text = generated.read_text().partition(f"export const {name} = ")[2]
+    assert json.loads(text.partition(" as const")[0]) == known

@@ -32,7 +32,11 @@ SETTINGS = {
     "workbench.tips.enabled": False,
     "workbench.reduceMotion": "on",
     "workbench.enableExperiments": False,
+    "workbench.colorTheme": "Default Dark Modern",
+    "workbench.layoutControl.enabled": False,
+    "window.autoDetectColorScheme": False,
     "window.commandCenter": False,
+    "window.title": "${rootName}",
     "window.restoreWindows": "none",
     "chat.commandCenter.enabled": False,
     "telemetry.telemetryLevel": "off",
@@ -61,6 +65,17 @@ class CodeServer:
     pid: int
     folder: Path
     """What is its own."""
+
+    @contextmanager
+    def having(self, settings: Mapping[str, object], where: str = "User") -> Generator[None]:
+        """What windows that are opened meanwhile begin with, beside what the others do."""
+        place = self.folder / "data" / where / "settings.json"
+        before = place.read_text()
+        place.write_text(json.dumps({**json.loads(before), **settings}))
+        try:
+            yield
+        finally:
+            place.write_text(before)
 
     def folder_url(self, folder: Path) -> str:
         """Where a folder is open."""

@@ -30,6 +30,10 @@ class Window:
         """Keep what is on the screen."""
         self.page.screenshot(path=self.pictures / f"{name}.png")
 
+    def reload(self, url: str) -> None:
+        """Show something else in it."""
+        self.page.goto(url)
+
     def wait_until_ready(self) -> None:
         """Until the server runs."""
         self.page.locator(".monaco-workbench .part.statusbar").wait_for(timeout=LOAD_TIMEOUT_MS)
@@ -48,16 +52,58 @@ class Window:
         box.fill(f">{title}")
         self.pick(title)
 
-    def answer(self, placeholder: str, text: str) -> None:
-        """Type into the input box of that placeholder."""
+    def offers(self, title: str) -> bool:
+        """Whether the palette has a command of that whole title now."""
+        self.page.keyboard.press("F1")
+        box = self.page.locator(".quick-input-widget input[type=text]")
+        expect(box).to_have_value(">")
+        box.fill(f">{title}")
+        # What is like it, or that nothing is, comes in any case.
+        expect(self.choices.first).to_be_visible()
+        found = self.choice(title).count() > 0
+        self.page.keyboard.press("Escape")
+        return found
+
+    def open_file(self, path: str) -> None:
+        """Open a file of the folder, as a person does in the explorer."""
+        *folders, name = path.split("/")
+        for folder in folders:
+            if self.explorer(folder).get_attribute("aria-expanded") == "false":
+                self.explorer(folder).click()
+        self.explorer(name).dblclick()
+        expect(self.tab(name)).to_be_visible()
+
+    def type_answer(self, placeholder: str, text: str) -> Locator:
+        """Type into the input box of that placeholder, and leave it open."""
         box = self.page.locator(f'.quick-input-widget input[placeholder="{placeholder}"]')
         box.fill(text)
-        box.press("Enter")
+        return box
+
+    def answer(self, placeholder: str, text: str) -> None:
+        """Type into the input box of that placeholder, and send it off."""
+        self.type_answer(placeholder, text).press("Enter")
+
+    @property
+    def choices(self) -> Locator:
+        """What can be chosen now."""
+        return self.page.locator(".quick-input-widget").get_by_role("option")
+
+    def choice(self, label: str) -> Locator:
+        """One of them."""
+        name = re.compile(f"^{re.escape(label).replace('/', '[/]')}(,|$)")
+        return self.page.locator(".quick-input-widget").get_by_role("option", name=name)
 
     def pick(self, label: str) -> None:
         """Choose from a list of choices."""
-        name = re.compile(f"^{re.escape(label).replace('/', '[/]')}(,|$)")
-        self.page.locator(".quick-input-widget").get_by_role("option", name=name).first.click()
+        self.choice(label).first.click()
+
+    def from_context_menu(self, title: str) -> None:
+        """Choose what the active editor's menu has for its selection."""
+        self.text.click(button="right", position={"x": 60, "y": 30})
+        item = self.page.locator(".monaco-menu .action-item").filter(has_text=title).first
+        # The menu takes no click in its first moments.
+        item.hover(force=True)
+        item.click()
 
     def toast(self, text: str) -> Locator:
         """The notification that says so."""
@@ -69,6 +115,11 @@ class Window:
         toast.hover()
         toast.get_by_role("button", name=button, exact=True).click()
 
+    def dismiss(self) -> None:
+        """Take all notifications away."""
+        self.command("Notifications: Clear All Notifications")
+        expect(self.page.locator(".notifications-toasts .notification-toast")).to_have_count(0)
+
     def tab(self, name: str) -> Locator:
         """The tab of a document."""
         return self.page.locator(f'.tabs-container .tab[data-resource-name="{name}"]')
@@ -78,7 +129,7 @@ class Window:
         return self.page.locator(".tabs-container .tab").filter(has_text=title)
 
     def explorer(self, name: str) -> Locator:
-        """A file or folder at the top of the explorer."""
+        """A file or folder in the explorer."""
         return self.page.locator(f'.explorer-folders-view .monaco-list-row[aria-label^="{name}"]')
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
@@ -104,7 +155,7 @@ class Window:
 def opened(browser: Browser, url: str, pictures: Path) -> Generator[Window]:
     """A window at `url`, which is closed afterwards; it must have asked nobody off this machine."""
     pictures.mkdir(parents=True, exist_ok=True)
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(ACT_TIMEOUT_MS)
     window = Window(context.new_page(), pictures)
 

@@ -1,4 +1,7 @@
-"""The extension in a real VS Code: from the palette to a preview that counts, and back."""
+"""The extension in a real VS Code: from the palette to a preview that counts, and back.
+
+One test of many steps: a VS Code and its windows cost more than all that is done in them.
+"""
 
 import json
 import os
@@ -16,11 +19,17 @@ from e2e_tools import executable
 from e2e_vscode import RUN_TIMEOUT_MS, Window, opened
 from playwright.sync_api import Browser, expect, sync_playwright
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.timeout(480)]
 
 PACE_S = "0.01"
+PICTURES = "FORGE_TEST_PICTURES"
+"""The variable that names the folder in which the README's pictures are to be."""
+FORGE_LSP = str(Path(sys.executable).with_name("forge-lsp"))
+KEY = "sk-ant-nobody-has-this-one"
 GENERATE = "a counter app with a reset button"
 EDIT = "add a reset button"
+SELECTION = "make it shorter"
+REVIEW = "Forge: review"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,11 +41,11 @@ def _patience() -> Generator[None]:
 
 @pytest.fixture(scope="module")
 def vscode(tmp_path_factory: pytest.TempPathFactory, prepared_cache: Path) -> Generator[CodeServer]:
-    """One VS Code for all tests; each has a window and a folder of its own."""
+    """One VS Code for all windows."""
     folder = tmp_path_factory.mktemp("vscode")
     home = Home.make(folder / "home", prepared_cache)
-    settings = {"forge.path": str(Path(sys.executable).with_name("forge-lsp"))}
     told = {"FORGE_TEST_TOLD": str(folder / "told.txt")}
+    settings = {"forge.path": FORGE_LSP}
     with serving(
         folder, home, packaged(), settings, FORGE_MODEL_DEMO_PACE_S=PACE_S, **told
     ) as server:
@@ -55,126 +64,73 @@ def browser(vscode: CodeServer) -> Generator[Browser]:
 
 
 @pytest.fixture
-def window(
-    request: pytest.FixtureRequest,
-    vscode: CodeServer,
-    browser: Browser,
-    workspace: Path,
-    tmp_path: Path,
-) -> Generator[Window]:
-    """A window on the workspace, with the server running."""
-    if request.function in BEGIN_WITH_THE_COUNTER:
-        fill(workspace, counter_project())
-    with opened(browser, vscode.folder_url(workspace), tmp_path / "pictures") as window:
+def pictures(tmp_path: Path) -> Path:
+    """Where the steps are shown."""
+    return Path(os.environ.get(PICTURES) or tmp_path / "pictures")
+
+
+def test_a_person_works_with_forge_in_vscode(
+    vscode: CodeServer, browser: Browser, tmp_path: Path, pictures: Path
+) -> None:
+    app, other, theirs = (tmp_path / name for name in ("counter-app", "other", "theirs"))
+    for folder in (app, other, theirs):
+        folder.mkdir()
+    with opened(browser, vscode.folder_url(app), pictures) as window:
         window.wait_until_ready()
-        yield window
+        tell_activation_time(window)
+        a_prompt_is_written_live_and_accepted_into_a_preview_that_counts(window, app)
+        a_change_is_accepted_by_hunk_and_undone_from_its_notification(window, app)
+        a_selection_is_edited_from_its_menu_and_the_change_rejected(window, app)
+        an_accept_is_undone_by_command(window, app)
+        a_run_is_cancelled_by_its_notification(window, app)
+        a_server_that_is_killed_is_started_again(window, vscode)
+        a_key_is_asked_for_and_kept_out_of_settings_and_logs(window, vscode)
+        with opened(browser, vscode.folder_url(app), pictures) as second:
+            second.wait_until_ready()
+            what_one_window_proposes_another_decides(window, second, app)
+            of_several_folders_the_chosen_one_is_worked_in(second, vscode, app, other)
+    trust = {
+        "security.workspace.trust.enabled": True,
+        "security.workspace.trust.startupPrompt": "never",
+    }
+    nowhere = {"forge.path": str(tmp_path / "nowhere")}
+    with vscode.having(trust), vscode.having(nowhere, "Machine"):
+        of_a_folder_that_is_not_trusted_nothing_is_run(vscode, browser, theirs, pictures)
+    the_parts_do_their_work_inside_of_the_extension_host(vscode, browser, app)
 
 
-def test_a_prompt_in_the_palette_is_written_live_reviewed_shown_accepted_and_undone(
-    window: Window, workspace: Path
+def of_a_folder_that_is_not_trusted_nothing_is_run(
+    vscode: CodeServer, browser: Browser, theirs: Path, pictures: Path
 ) -> None:
-    window.command("Forge: Generate…")
-    window.answer(GENERATE, "create a counter app")
-    expect(window.toast("Forge: generating")).to_be_visible()
-    expect(window.status).to_contain_text("writing")
-    expect(window.tab("Counter.tsx")).to_be_visible(timeout=RUN_TIMEOUT_MS)
-    expect(window.text).to_contain_text("import")
-    window.picture("1 written live")
-    expect(window.tab_titled("Forge: review")).to_be_visible(timeout=RUN_TIMEOUT_MS)
-    expect(window.tab("Counter.tsx")).to_have_count(0)
-    assert contents(workspace) == {}
-    window.picture("2 review")
-
-    window.command("Forge: Accept All")
-    done = window.toast("file(s) changed")
-    expect(done).to_be_visible()
-    expect(window.tab_titled("Forge: review")).to_have_count(0)
-    assert contents(workspace) == counter_project()
-
-    window.press(done, "Preview")
-    button = window.preview.get_by_role("button", name="Increment")
-    button.click()
-    expect(window.preview.locator("body")).to_contain_text("1")
-    window.picture("3 preview")
-
-    window.tab("Counter.tsx").click()
-    window.command("Forge: Undo the Last Accept")
-    window.wait_until(lambda: contents(workspace) == {})
-    window.picture("4 undone")
+    marks = theirs.with_name("was-run")
+    program = f"#!/bin/sh\ntouch {marks}\n".encode()
+    asked = {"forge.path": str(theirs / "evil.sh"), "forge.review.mode": "auto"}
+    settings = json.dumps(asked).encode()
+    programs = (".venv/bin/forge-lsp", "evil.sh")
+    fill(theirs, {**dict.fromkeys(programs, program), ".vscode/settings.json": settings})
+    for each in programs:
+        (theirs / each).chmod(0o755)
+    with opened(browser, vscode.folder_url(theirs), pictures) as window:
+        expect(window.status).to_contain_text("restricted", timeout=RUN_TIMEOUT_MS)
+        assert not window.offers("Forge: Generate…")
+        window.status.click()
+        window.choices.filter(has_text="Trust this folder").click()
+        window.page.get_by_role("button", name="Trust", exact=True).first.click()
+        where_the_server_is_missing_the_person_says_where_it_is(window)
+    assert not marks.exists()
 
 
-def test_a_change_is_accepted_hunk_by_hunk_and_undone_from_its_notification(
-    window: Window, workspace: Path
-) -> None:
-    window.command("Forge: Edit…")
-    window.answer(EDIT, "let me choose the step")
-    expect(window.tab_titled("Forge: review")).to_be_visible(timeout=RUN_TIMEOUT_MS)
-    window.picture("1 review")
-
-    window.command("Forge: Accept…")
-    window.pick(f"{COUNTER} · change 1")
-    expect(window.toast("file(s) changed")).to_be_visible()
-    partly = (workspace / COUNTER).read_text()
-    assert "setStep" in partly
-    assert "value + step" not in partly
-    window.picture("2 one accepted")
-
-    window.command("Forge: Accept All")
-    expect(window.tab_titled("Forge: review")).to_have_count(0)
-    window.wait_until(lambda: "value + step" in (workspace / COUNTER).read_text())
-
-    window.press(window.toast("file(s) changed"), "Undo")
-    window.wait_until(lambda: contents(workspace) == counter_project())
-
-
-def test_a_run_is_cancelled_by_its_notification(window: Window, workspace: Path) -> None:
-    window.command("Forge: Generate…")
-    window.answer(GENERATE, "create a counter app")
-    expect(window.tab("Counter.tsx")).to_be_visible(timeout=RUN_TIMEOUT_MS)
-    window.press(window.toast("Forge: generating"), "Cancel")
-    expect(window.status).to_contain_text("no key")
-    expect(window.tab("Counter.tsx")).to_have_count(0)
-    assert contents(workspace) == {}
-
-
-def test_a_server_that_is_killed_is_started_again(
-    window: Window, vscode: CodeServer, workspace: Path
-) -> None:
-    old = vscode.newest_language_server()
-    assert old is not None
-    os.kill(old, signal.SIGKILL)
-    window.wait_until(lambda: vscode.newest_language_server() not in (old, None))
+def where_the_server_is_missing_the_person_says_where_it_is(window: Window) -> None:
+    expect(window.status).to_contain_text("not installed")
+    window.press(window.toast("Forge needs its language server"), "Choose forge-lsp…")
+    window.page.locator(".quick-input-widget input[type=text]").fill(FORGE_LSP)
+    window.page.keyboard.press("Enter")
     window.wait_until_ready()
-    window.command("Forge: Edit…")
-    window.answer(EDIT, "add a reset button")
-    expect(window.tab_titled("Forge: review")).to_be_visible(timeout=RUN_TIMEOUT_MS)
-    window.command("Forge: Reject All")
-    expect(window.tab_titled("Forge: review")).to_have_count(0)
-    assert contents(workspace) == counter_project()
+    assert window.offers("Forge: Generate…")
 
 
-def test_of_several_folders_the_one_that_is_chosen_is_worked_in(
-    vscode: CodeServer, browser: Browser, workspace: Path, tmp_path: Path
-) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    file = tmp_path / "both.code-workspace"
-    file.write_text(json.dumps({"folders": [{"path": str(workspace)}, {"path": str(other)}]}))
-    with opened(browser, vscode.workspace_url(file), tmp_path / "pictures") as window:
-        window.wait_until_ready()
-        expect(window.explorer("other")).to_be_visible()
-        window.command("Forge: Generate…")
-        window.pick("other")
-        window.answer(GENERATE, "create a counter app")
-        expect(window.tab_titled("Forge: review")).to_be_visible(timeout=RUN_TIMEOUT_MS)
-        window.command("Forge: Accept All")
-        expect(window.toast("file(s) changed")).to_be_visible()
-    assert contents(workspace) == {}
-    assert contents(other) == counter_project()
-
-
-def test_the_parts_do_their_work_inside_of_the_extension_host(
-    vscode: CodeServer, browser: Browser, workspace: Path, tmp_path: Path
+def the_parts_do_their_work_inside_of_the_extension_host(
+    vscode: CodeServer, browser: Browser, folder: Path
 ) -> None:
     codes: list[int] = []
 
@@ -184,17 +140,188 @@ def test_the_parts_do_their_work_inside_of_the_extension_host(
     def log(*_: object) -> None:
         pass
 
-    with opened(browser, "about:blank", tmp_path / "pictures") as window:
+    with opened(browser, "about:blank", vscode.folder) as window:
         window.page.expose_function("codeAutomationExit", end)
         window.page.expose_function("codeAutomationLog", log)
-        window.page.goto(vscode.suite_url(workspace))
+        window.page.goto(vscode.suite_url(folder))
         window.wait_until(lambda: bool(codes))
     told = (vscode.folder / "told.txt").read_text()
     assert codes == [0], told
     assert told.endswith(" passed")
 
 
-BEGIN_WITH_THE_COUNTER = (
-    test_a_change_is_accepted_hunk_by_hunk_and_undone_from_its_notification,
-    test_a_server_that_is_killed_is_started_again,
-)
+def tell_activation_time(window: Window) -> None:
+    """Which VS Code measures itself; machines differ too much to hold it to anything."""
+    window.command("Developer: Show Running Extensions")
+    ours = window.page.locator(".runtime-extensions-editor .extension").filter(has_text="Forge")
+    print(f"activation: {ours.locator('.activation-time').inner_text()}")
+    window.command("View: Close All Editors")
+
+
+def a_prompt_is_written_live_and_accepted_into_a_preview_that_counts(
+    window: Window, app: Path
+) -> None:
+    window.command("Forge: Generate…")
+    box = window.type_answer(GENERATE, "create a counter app")
+    window.picture("prompt")
+    box.press("Enter")
+    expect(window.toast("Forge: generating")).to_be_visible()
+    expect(window.status).to_contain_text("writing")
+    expect(window.tab("Counter.tsx")).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    expect(window.text).to_contain_text("aria-live")
+    window.picture("live")
+    expect(window.tab_titled(REVIEW)).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    expect(window.tab("Counter.tsx")).to_have_count(0)
+    assert contents(app) == {}
+
+    window.command("Forge: Accept All")
+    done = window.toast("Forge changed 10 files")
+    expect(done).to_be_visible()
+    expect(window.tab_titled(REVIEW)).to_have_count(0)
+    assert contents(app) == counter_project()
+
+    window.press(done, "Preview")
+    window.preview.get_by_role("button", name="Increment").click()
+    expect(window.preview.get_by_test_id("count")).to_have_text("1")
+    for path in counter_project():
+        expect(window.tab(Path(path).name)).to_have_count(0)
+    # Keys that are typed in the app are the app's.
+    window.tab_titled("Forge: preview").click()
+    window.command("View: Close All Editors")
+
+
+def a_change_is_accepted_by_hunk_and_undone_from_its_notification(
+    window: Window, app: Path
+) -> None:
+    window.open_file(COUNTER)
+    window.command("Forge: Edit…")
+    window.answer(EDIT, "let me choose the step")
+    expect(window.tab_titled(REVIEW)).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    window.dismiss()
+    window.picture("review")
+
+    window.command("Forge: Accept…")
+    window.pick(f"{COUNTER} · change 1")
+    expect(window.toast("Forge changed 1 file")).to_be_visible()
+    partly = (app / COUNTER).read_text()
+    assert "setStep" in partly
+    assert "value + step" not in partly
+    window.dismiss()
+
+    window.command("Forge: Accept All")
+    done = window.toast("Forge changed 1 file")
+    expect(done).to_be_visible()
+    expect(window.tab_titled(REVIEW)).to_have_count(0)
+    assert "value + step" in (app / COUNTER).read_text()
+    window.press(done, "Undo")
+    window.wait_until(lambda: contents(app) == counter_project())
+    window.dismiss()
+
+
+def a_selection_is_edited_from_its_menu_and_the_change_rejected(window: Window, app: Path) -> None:
+    window.text.click()
+    window.page.keyboard.press("Control+a")
+    window.from_context_menu("Forge: edit the selection…")
+    window.answer(SELECTION, "add a reset button")
+    expect(window.tab_titled(REVIEW)).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    window.command("Forge: Reject All")
+    expect(window.tab_titled(REVIEW)).to_have_count(0)
+    assert contents(app) == counter_project()
+
+    window.command("Forge: Show the Preview")
+    window.preview.get_by_role("button", name="Increment").dblclick()
+    expect(window.preview.get_by_test_id("count")).to_have_text("2")
+    window.tab("Counter.tsx").click()
+    window.dismiss()
+    window.picture("preview")
+
+
+def an_accept_is_undone_by_command(window: Window, app: Path) -> None:
+    window.command("Forge: Undo the Last Accept")
+    window.wait_until(lambda: contents(app) == {})
+
+
+def a_run_is_cancelled_by_its_notification(window: Window, app: Path) -> None:
+    window.command("Forge: Generate…")
+    window.answer(GENERATE, "create a counter app")
+    expect(window.tab("App.tsx")).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    window.press(window.toast("Forge: generating"), "Cancel")
+    expect(window.status).to_contain_text("no key")
+    expect(window.tab("App.tsx")).to_have_count(0)
+    assert contents(app) == {}
+
+
+def a_server_that_is_killed_is_started_again(window: Window, vscode: CodeServer) -> None:
+    window.command("Forge: Generate…")
+    window.answer(GENERATE, "create a counter app")
+    expect(window.tab("App.tsx")).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    old = vscode.newest_language_server()
+    assert old is not None
+    os.kill(old, signal.SIGKILL)
+    window.wait_until(lambda: vscode.newest_language_server() not in (old, None))
+    window.wait_until_ready()
+    expect(window.tab("App.tsx")).to_have_count(0)
+
+
+def a_key_is_asked_for_and_kept_out_of_settings_and_logs(
+    window: Window, vscode: CodeServer
+) -> None:
+    window.command("View: Close All Editors")
+    window.dismiss()
+    window.status.click()
+    expect(window.choices.first).to_contain_text("Set the API key")
+    window.picture("menu")
+    window.choices.first.click()
+    window.answer("sk-ant-…", KEY)
+    expect(window.status).not_to_contain_text("no key")
+    window.wait_until(lambda: f"ANTHROPIC_API_KEY={KEY}" in environment_of(vscode))
+    told = [place for place in vscode.folder.rglob("*") if place.is_file() and has(place, KEY)]
+    assert told == []
+    window.command("Forge: Forget the API Key")
+    window.wait_until_ready()
+
+
+def what_one_window_proposes_another_decides(first: Window, second: Window, app: Path) -> None:
+    first.command("Forge: Generate…")
+    first.answer(GENERATE, "create a counter app")
+    expect(first.tab_titled(REVIEW)).to_be_visible(timeout=RUN_TIMEOUT_MS)
+
+    second.command("Forge: Review the Change")
+    expect(second.tab_titled(REVIEW)).to_be_visible()
+    second.command("Forge: Accept All")
+    expect(second.tab_titled(REVIEW)).to_have_count(0)
+    expect(second.toast("Forge changed 10 files")).to_be_visible()
+    assert contents(app) == counter_project()
+
+    first.command("Forge: Reject All")
+    expect(first.tab_titled(REVIEW)).to_have_count(0)
+    assert contents(app) == counter_project()
+
+
+def of_several_folders_the_chosen_one_is_worked_in(
+    window: Window, vscode: CodeServer, app: Path, other: Path
+) -> None:
+    file = other.with_suffix(".code-workspace")
+    file.write_text(json.dumps({"folders": [{"path": str(app)}, {"path": str(other)}]}))
+    before = contents(app)
+    window.reload(vscode.workspace_url(file))
+    window.wait_until_ready()
+    window.command("Forge: Generate…")
+    window.pick("other")
+    window.answer(GENERATE, "create a counter app")
+    expect(window.tab_titled(REVIEW)).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    window.command("Forge: Accept All")
+    expect(window.toast("Forge changed 10 files")).to_be_visible()
+    assert contents(app) == before
+    assert contents(other) == counter_project()
+
+
+def environment_of(vscode: CodeServer) -> str:
+    """What the newest language server was started with."""
+    pid = vscode.newest_language_server()
+    place = Path(f"/proc/{pid}/environ")
+    return place.read_text() if place.exists() else ""
+
+
+def has(place: Path, secret: str) -> bool:
+    return secret.encode() in place.read_bytes()

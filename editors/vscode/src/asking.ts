@@ -1,9 +1,10 @@
 /** Asks the person for what a command lacks. */
 
 import * as vscode from "vscode";
+import { chooseChange, chooseFragment, choosePart, chooseSkill, chooseTarget } from "./choosing";
 
 /** What one command is given; undefined where the person thought better of it. */
-export type Given = Record<string, unknown>;
+export type Given = Readonly<Record<string, unknown>>;
 
 /** Gives the answer of a command of the server's. */
 export type Execute = (command: string, given: Given) => Promise<unknown>;
@@ -14,50 +15,87 @@ const PROMPTS: Readonly<Record<string, readonly [title: string, example: string]
   "forge.build": ["Forge: which app shall be built?", "a landing page with pricing"],
 };
 
-/** What a command is to be given: the arguments that came with it, made whole. VS Code's own menus send the
- *  resource and more, which counts as nothing. */
-export async function wholeArguments(command: string, sent: readonly unknown[], execute: Execute): Promise<Given | undefined> {
-  const place = plain(sent[0]) === undefined ? await placeOf(command) : {};
+/** What was sent with a command; VS Code's own menus send the resource and more, which counts as nothing. */
+export function sentObject([sent]: readonly unknown[]): Given | undefined {
+  if (typeof sent !== "object" || sent === null || Array.isArray(sent)) return undefined;
+  return Object.getPrototypeOf(sent) === Object.prototype ? (sent as Given) : undefined;
+}
+
+/** What a command is to be given: what was sent with it, made whole. `reviewed` is what the open diff shows. */
+export async function wholeArguments(
+  command: string,
+  sent: Given | undefined,
+  reviewed: Given | undefined,
+  execute: Execute,
+): Promise<Given | undefined> {
+  const place = sent ?? (await placeOf(command, reviewed));
   if (place === undefined) return undefined;
-  const given = { ...place, ...plain(sent[0]) };
-  const isEmpty = plain(sent[0]) === undefined;
+  const lacking = await askedFor(command, place, sent === undefined, execute);
+  return lacking && { ...place, ...lacking };
+}
+
+/** What the person gives beside `given`, which is nothing where that is whole. */
+async function askedFor(command: string, given: Given, isBare: boolean, execute: Execute): Promise<Given | undefined> {
   const prompt = PROMPTS[command];
-  if (prompt !== undefined && !isFilled(given["prompt"])) {
+  if (prompt !== undefined) {
+    if (isFilled(given["prompt"])) return {};
     const text = await ask(...prompt);
-    return text === undefined ? undefined : { ...given, prompt: text };
+    return text === undefined ? undefined : { prompt: text };
   }
   switch (command) {
     case "forge.review.accept":
     case "forge.review.reject":
-      return isEmpty ? choosePart(command === "forge.review.accept" ? "accept" : "reject", given, execute) : given;
+      return isBare ? choosePart(command === "forge.review.accept" ? "accept" : "reject", given, execute) : {};
     case "forge.restore":
-      return isFilled(given["changeSetId"]) ? given : chooseChange(given, execute);
+      return isFilled(given["changeSetId"]) ? {} : chooseChange(given, execute);
     case "forge.skill.run":
-      return isFilled(given["alias"]) ? given : chooseSkill("critique", given, execute);
+      return isFilled(given["alias"]) ? {} : chooseSkill("critique", folderOf(given), execute);
     case "forge.augmenter.run":
-      return isFilled(given["alias"]) ? given : chooseSkill("augmenter", given, execute);
-    case "forge.packages.install": {
-      if (Array.isArray(given["packages"])) return given;
-      const names = await ask("Forge: which packages?", "clsx zod@3");
-      return names === undefined ? undefined : { ...given, packages: names.split(/[\s,]+/) };
-    }
+      return isFilled(given["alias"]) ? {} : chooseSkill("augmenter", folderOf(given), execute);
+    case "forge.packages.install":
+      return Array.isArray(given["packages"]) ? {} : askForPackages();
+    case "forge.apply":
+      return isBare ? chooseApplied(given, execute) : {};
+    case "forge.fragment.update":
+      return isBare ? chooseUpdated(given, execute) : {};
     default:
-      return given;
+      return {};
   }
 }
 
-/** One object that a lens, an action or an extension sent. */
-function plain(sent: unknown): Given | undefined {
-  if (typeof sent !== "object" || sent === null || Array.isArray(sent) || sent instanceof vscode.Uri) return undefined;
-  return Object.getPrototypeOf(sent) === Object.prototype ? (sent as Given) : undefined;
+function folderOf({ textDocument }: Given): Given {
+  return textDocument === undefined ? {} : { textDocument };
 }
 
-/** The active document tells the server which folder is meant, and where none is active, and there are several, the
- *  person does. */
-async function placeOf(command: string): Promise<Given | undefined> {
+async function askForPackages(): Promise<Given | undefined> {
+  const names = await ask("Forge: which packages?", "clsx zod@3");
+  return names === undefined ? undefined : { packages: names.trim().split(/[\s,]+/) };
+}
+
+async function chooseApplied(place: Given, execute: Execute): Promise<Given | undefined> {
+  const fragment = await chooseFragment(place, execute);
+  const target = fragment && (await chooseTarget());
+  return target && { ...fragment, ...target };
+}
+
+/** The active file goes into a fragment as it stands there, saved or not. */
+async function chooseUpdated(place: Given, execute: Execute): Promise<Given | undefined> {
+  const document = vscode.window.activeTextEditor?.document;
+  if (document === undefined || vscode.workspace.getWorkspaceFolder(document.uri) === undefined) {
+    void vscode.window.showInformationMessage("Forge: open the file that the fragment is to have, then try again.");
+    return undefined;
+  }
+  const fragment = await chooseFragment(place, execute);
+  return fragment && { ...fragment, files: { [vscode.workspace.asRelativePath(document.uri, false)]: document.getText() } };
+}
+
+/** The active document tells the server which folder is meant, or the open diff; where neither does, and there are
+ *  several, the person is asked. */
+async function placeOf(command: string, reviewed: Given | undefined): Promise<Given | undefined> {
   if (/^forge\.(cancel|runs|status)$/.test(command)) return {};
+  if (/^forge\.review\./.test(command) && reviewed !== undefined) return reviewed;
   const uri = vscode.window.activeTextEditor?.document.uri;
-  if (uri?.scheme === "file") return { textDocument: { uri: uri.toString() } };
+  if (uri !== undefined && vscode.workspace.getWorkspaceFolder(uri) !== undefined) return { textDocument: { uri: uri.toString() } };
   if ((vscode.workspace.workspaceFolders ?? []).length < 2) return {};
   const folder = await vscode.window.showWorkspaceFolderPick({ placeHolder: "Forge: in which folder?" });
   return folder && { textDocument: { uri: folder.uri.toString() } };
@@ -70,74 +108,4 @@ function isFilled(value: unknown): boolean {
 export async function ask(title: string, placeHolder: string): Promise<string | undefined> {
   const text = await vscode.window.showInputBox({ title, placeHolder, ignoreFocusOut: true });
   return isFilled(text) ? text : undefined;
-}
-
-interface Skill {
-  readonly alias: string;
-  readonly title: string;
-  readonly description: string;
-  readonly kind: string;
-}
-
-async function chooseSkill(kind: string, given: Given, execute: Execute): Promise<Given | undefined> {
-  const skills = (await execute("forge.skills", {})) as readonly Skill[];
-  const items = skills
-    .filter((skill) => skill.kind === kind)
-    .map(({ alias, title, description }) => ({ label: title, description: alias, detail: description, alias }));
-  const picked = await vscode.window.showQuickPick(items, { title: `Forge: which ${kind}?`, matchOnDescription: true });
-  return picked && { ...given, alias: picked.alias };
-}
-
-interface Hunk {
-  readonly hunkId: string;
-  readonly firstLine: number;
-  readonly lastLine: number;
-}
-
-export interface ReviewedFile {
-  readonly path: string;
-  readonly uri: string;
-  readonly beforeUri: string | null;
-  readonly afterUri: string | null;
-  readonly hunks: readonly Hunk[];
-}
-
-/** What `forge.review.diff` answers. */
-export interface Review {
-  readonly changeSetId: string;
-  readonly files: readonly ReviewedFile[];
-}
-
-type Part = vscode.QuickPickItem & { readonly given: Given };
-
-async function choosePart(verb: string, given: Given, execute: Execute): Promise<Given | undefined> {
-  const review = (await execute("forge.review.diff", given)) as Review;
-  const { changeSetId, files } = review;
-  const parts: Part[] = [{ label: "Everything", description: `${String(files.length)} file(s)`, given: { changeSetId } }];
-  for (const { path, hunks } of files) {
-    parts.push({ label: path, description: "the whole file", given: { changeSetId, path } });
-    if (hunks.length < 2) continue;
-    for (const [index, { hunkId, firstLine, lastLine }] of hunks.entries()) {
-      const lines = `lines ${String(firstLine + 1)}–${String(Math.max(firstLine, lastLine) + 1)}`;
-      parts.push({ label: `${path} · change ${String(index + 1)}`, description: lines, given: { changeSetId, path, hunkId } });
-    }
-  }
-  const picked = await vscode.window.showQuickPick(parts, { title: `Forge: what do you ${verb}?`, matchOnDescription: true });
-  return picked && { ...given, ...picked.given };
-}
-
-interface HistoryEntry {
-  readonly changeSetId: string;
-  readonly title: string;
-  readonly state: string;
-  readonly acceptedAt: number | null;
-}
-
-async function chooseChange(given: Given, execute: Execute): Promise<Given | undefined> {
-  const entries = ((await execute("forge.history", given)) ?? []) as readonly HistoryEntry[];
-  const items = entries
-    .filter((entry) => entry.acceptedAt !== null)
-    .map((entry) => ({ label: entry.title, description: entry.state, changeSetId: entry.changeSetId }));
-  const picked = await vscode.window.showQuickPick(items, { title: "Forge: go back to which change?" });
-  return picked && { ...given, changeSetId: picked.changeSetId };
 }

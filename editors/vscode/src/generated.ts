@@ -57,6 +57,21 @@ export interface Forge {
     "forge.sandbox.open": SandboxNamed;
     "forge.packages.install": Packages;
   };
+  workspaceMaySet: (
+    | "generation.by_hand_tokens"
+    | "generation.context_tokens"
+    | "generation.max_continuations"
+    | "generation.recent_messages"
+    | "model.augment"
+    | "model.code"
+    | "model.effort"
+    | "model.max_output_tokens"
+    | "model.plan"
+    | "model.review"
+    | "model.select"
+    | "model.skill"
+    | "model.summarise"
+  )[];
 }
 /**
  * The first event of every run.
@@ -718,4 +733,20 @@ export const COMMANDS = [
   "forge.sandbox.kill",
   "forge.sandbox.open",
   "forge.packages.install"
+] as const;
+
+export const WORKSPACE_MAY_SET = [
+  "generation.by_hand_tokens",
+  "generation.context_tokens",
+  "generation.max_continuations",
+  "generation.recent_messages",
+  "model.augment",
+  "model.code",
+  "model.effort",
+  "model.max_output_tokens",
+  "model.plan",
+  "model.review",
+  "model.select",
+  "model.skill",
+  "model.summarise"
 ] as const;

@@ -7,6 +7,13 @@ const NAME = "anthropic-api-key";
 export class Key {
   constructor(private readonly secrets: vscode.SecretStorage) {}
 
+  /** It was given or forgotten, in this window or in another. */
+  onDidChange(listener: () => void): vscode.Disposable {
+    return this.secrets.onDidChange(({ key }) => {
+      if (key === NAME) listener();
+    });
+  }
+
   /** The variables that the server gets beside VS Code's own. */
   async environment(): Promise<Record<string, string>> {
     const key = await this.secrets.get(NAME);
@@ -23,8 +30,8 @@ export class Key {
     );
   }
 
-  /** Ask for it; says whether it was given. */
-  async ask(): Promise<boolean> {
+  /** Ask for it; the change tells of one that was given. */
+  async ask(): Promise<void> {
     const given = await vscode.window.showInputBox({
       title: "Forge: the API key of Anthropic",
       placeHolder: "sk-ant-…",
@@ -32,9 +39,7 @@ export class Key {
       password: true,
       ignoreFocusOut: true,
     });
-    if (!given?.trim()) return false;
-    await this.secrets.store(NAME, given.trim());
-    return true;
+    if (given?.trim()) await this.secrets.store(NAME, given.trim());
   }
 
   async forget(): Promise<void> {

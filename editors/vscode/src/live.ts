@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 import type { Event } from "./generated";
+import { unattended } from "./refusal";
 
 export const LIVE = "forge-live";
 const DRAW_EVERY_MS = 80;
@@ -57,31 +58,35 @@ export class Live implements vscode.TextDocumentContentProvider, vscode.Disposab
 
   readonly onDidChange = this.changed.event;
 
-  constructor() {
+  constructor(private readonly log: vscode.LogOutputChannel) {
     this.registration = vscode.workspace.registerTextDocumentContentProvider(LIVE, this);
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {
-    const [, runId = "", ...path] = uri.path.split("/");
-    return this.runs.get(runId)?.text(path.join("/")) ?? "";
+    return this.runs.get(runOf(uri))?.text(uri.path.split("/").slice(2).join("/")) ?? "";
   }
 
   take(runId: string, event: Event): void {
+    if (event.type === "run_started") this.runs.set(runId, new LiveTexts());
     if (event.type === "run_finished") {
       this.runs.delete(runId);
-      void this.close(runId);
+      unattended(this.log, () => this.closeEnded());
       return;
     }
-    const texts = this.runs.get(runId) ?? new LiveTexts();
-    this.runs.set(runId, texts);
-    const path = texts.take(event);
+    const path = this.runs.get(runId)?.take(event);
     if (path === undefined) return;
     const uri = vscode.Uri.from({ scheme: LIVE, path: `/${runId}/${path}` });
-    if (event.type === "file_started") void show(uri);
+    if (event.type === "file_started" && isWanted()) unattended(this.log, () => this.show(uri));
     this.waiting.set(uri.toString(), uri);
     this.timer ??= setTimeout(() => {
       this.draw();
     }, DRAW_EVERY_MS);
+  }
+
+  /** The server is gone, and its runs with it. */
+  clear(): void {
+    this.runs.clear();
+    unattended(this.log, () => this.closeEnded());
   }
 
   dispose(): void {
@@ -101,19 +106,32 @@ export class Live implements vscode.TextDocumentContentProvider, vscode.Disposab
     }
   }
 
-  private async close(runId: string): Promise<void> {
-    const tabs = vscode.window.tabGroups.all
-      .flatMap((group) => group.tabs)
-      .filter(({ input }) => input instanceof vscode.TabInputText && isOf(input.uri, runId));
-    await vscode.window.tabGroups.close(tabs, true);
+  /** Never over what the person is typing in. */
+  private async show(uri: vscode.Uri): Promise<void> {
+    const document = await vscode.workspace.openTextDocument(uri);
+    if (!this.runs.has(runOf(uri))) return;
+    const isTyping = vscode.window.activeTextEditor?.document.uri.scheme === "file";
+    const viewColumn = liveTabs()[0]?.group.viewColumn ?? (isTyping ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active);
+    await vscode.window.showTextDocument(document, { preview: true, preserveFocus: true, viewColumn });
+    await this.closeEnded();
+  }
+
+  /** The run may have ended while its file was being opened. */
+  private async closeEnded(): Promise<void> {
+    const ended = liveTabs().filter(({ input }) => !this.runs.has(runOf((input as vscode.TabInputText).uri)));
+    await vscode.window.tabGroups.close(ended, true);
   }
 }
 
-function isOf(uri: vscode.Uri, runId: string): boolean {
-  return uri.scheme === LIVE && uri.path.startsWith(`/${runId}/`);
+function isWanted(): boolean {
+  return vscode.workspace.getConfiguration("forge").get<boolean>("liveText", true);
 }
 
-async function show(uri: vscode.Uri): Promise<void> {
-  const document = await vscode.workspace.openTextDocument(uri);
-  await vscode.window.showTextDocument(document, { preview: true, preserveFocus: true });
+function runOf(uri: vscode.Uri): string {
+  return uri.path.split("/")[1] ?? "";
+}
+
+function liveTabs(): vscode.Tab[] {
+  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+  return tabs.filter(({ input }) => input instanceof vscode.TabInputText && input.uri.scheme === LIVE);
 }

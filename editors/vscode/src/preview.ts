@@ -3,10 +3,13 @@
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import { reachable } from "./addresses";
+import { unattended } from "./refusal";
 
 export class Preview implements vscode.Disposable {
   private panel: vscode.WebviewPanel | undefined;
   private address = "";
+
+  constructor(private readonly log: vscode.LogOutputChannel) {}
 
   /** Show the page at `address`; the one panel is used again. */
   async show(address: string): Promise<void> {
@@ -27,7 +30,7 @@ export class Preview implements vscode.Disposable {
     const panel = vscode.window.createWebviewPanel("forge.preview", "Forge: preview", place, options);
     panel.onDidDispose(() => (this.panel = undefined));
     panel.webview.onDidReceiveMessage((message: unknown) => {
-      if (message === "outside") void openOutside(this.address);
+      if (message === "outside") unattended(this.log, () => openOutside(this.address));
     });
     this.panel = panel;
     return panel;

@@ -4,25 +4,16 @@ import { randomUUID } from "node:crypto";
 import * as vscode from "vscode";
 import { type LanguageClient, WorkDoneProgress, WorkDoneProgressCancelNotification } from "vscode-languageclient/node";
 
-/** The commands that take their time. */
-export const LONG: ReadonlySet<string> = new Set([
-  "forge.generate",
-  "forge.edit",
-  "forge.build",
-  "forge.resume",
-  "forge.fix",
-  "forge.skill.run",
-  "forge.augmenter.run",
-  "forge.packages.install",
-  "forge.sandbox.create",
-  "forge.sandbox.run",
-]);
-
 const TITLES: Readonly<Record<string, string>> = {
   "forge.generate": "Forge: generating",
   "forge.edit": "Forge: editing",
   "forge.build": "Forge: building",
+  "forge.resume": "Forge: building",
   "forge.fix": "Forge: mending",
+  "forge.skill.run": "Forge: looking",
+  "forge.augmenter.run": "Forge: augmenting",
+  "forge.packages.install": "Forge: installing packages",
+  "forge.sandbox.run": "Forge: running Python",
   "forge.sandbox.create": "Forge: starting the preview",
 };
 
@@ -37,7 +28,8 @@ export function runShown(client: LanguageClient, command: string, given: object)
     };
     void vscode.window.withProgress(options, (progress, cancel) => {
       cancel.onCancellationRequested(() => {
-        void client.sendNotification(WorkDoneProgressCancelNotification.type, { token });
+        // A server that is gone has cancelled it.
+        client.sendNotification(WorkDoneProgressCancelNotification.type, { token }).catch(() => undefined);
       });
       return new Promise<void>((done) => {
         let reached = 0;

@@ -1,11 +1,12 @@
 /** What the person is offered when a run has ended: the diff, an undo, saved files. */
 
 import * as vscode from "vscode";
-import type { Given, Review } from "./asking";
+import type { Execute, Given } from "./asking";
+import type { Review } from "./choosing";
 import type { Event } from "./generated";
+import { unattended } from "./refusal";
 import type { Reviews } from "./reviewing";
-
-type Execute = (command: string, given: object) => Promise<unknown>;
+import type { Saving } from "./saving";
 
 interface Seen {
   kind: string;
@@ -15,13 +16,17 @@ interface Seen {
   readonly applied: Set<string>;
 }
 
+const DECIDING: ReadonlySet<string> = new Set(["accept", "reject", "undo", "restore"]);
+
 export class Runs {
   private readonly seen = new Map<string, Seen>();
   private readonly places = new Map<string, Given>();
 
   constructor(
+    private readonly log: vscode.LogOutputChannel,
     private readonly execute: Execute,
     private readonly reviews: Reviews,
+    private readonly saving: Saving,
   ) {}
 
   /** The folder that the last run was asked for in; of several it is the one that is meant. */
@@ -39,32 +44,39 @@ export class Runs {
     this.seen.set(runId, seen);
     if (event.type === "run_started") seen.kind = event.kind;
     if (event.type === "file_finished") seen.written.add(event.path);
-    if (event.type === "file_applied" && event.target === "workspace" && event.ok) seen.applied.add(event.path);
+    if (event.type === "file_applied" && event.target === "workspace" && event.ok) {
+      seen.applied.add(event.path);
+      this.saving.applied(event.path);
+    }
     if (event.type !== "run_finished") return;
-    this.seen.delete(runId);
-    void this.ended(runId, seen, event.outcome === "completed");
-  }
-
-  private async ended(runId: string, seen: Seen, isComplete: boolean): Promise<void> {
-    const settings = vscode.workspace.getConfiguration("forge");
-    if (seen.applied.size > 0 && settings.get<boolean>("saveAfterAccept")) await save(seen.applied);
     const place = this.places.get(runId) ?? {};
     this.places.delete(runId);
-    if (["accept", "reject", "undo"].includes(seen.kind)) await this.refreshReview(place);
-    if (seen.kind === "accept" && seen.applied.size > 0) void this.offerUndo(seen.applied.size, place);
-    if (isComplete && seen.written.size > 0 && seen.applied.size === 0 && settings.get<boolean>("openReview")) {
-      await this.review({ ...place, changeSetId: runId });
-    }
+    this.seen.delete(runId);
+    unattended(this.log, () => this.ended(runId, seen, place, event.outcome === "completed"));
   }
 
-  /** Show what a run left for review, where it left something. */
-  private async review(given: Given): Promise<void> {
-    const review = await this.pending(given);
-    if (review !== undefined) await this.reviews.show(review);
+  /** The server is gone, and its runs with it. */
+  clear(): void {
+    this.seen.clear();
+    this.places.clear();
   }
 
-  private async refreshReview(place: Given): Promise<void> {
-    await this.reviews.decided((await this.pending(place)) === undefined);
+  /** Another window, or another editor, may have decided on what is shown here. */
+  async look(): Promise<void> {
+    const { shown } = this.reviews;
+    if (shown === undefined) return;
+    if ((await this.pending(shown)) === undefined) await this.reviews.close();
+    else this.reviews.refresh();
+  }
+
+  private async ended(runId: string, seen: Seen, place: Given, isComplete: boolean): Promise<void> {
+    await this.saving.done();
+    if (DECIDING.has(seen.kind)) await this.look();
+    if (seen.kind === "accept" && seen.applied.size > 0) unattended(this.log, () => this.offerUndo(seen.applied.size, place));
+    const isForReview = isComplete && seen.written.size > 0 && seen.applied.size === 0;
+    if (!isForReview || !vscode.workspace.getConfiguration("forge").get<boolean>("openReview", true)) return;
+    const review = await this.pending({ ...place, changeSetId: runId });
+    if (review !== undefined) await this.reviews.show(review, place);
   }
 
   /** What waits for review; undefined where nothing does. */
@@ -74,18 +86,9 @@ export class Runs {
   }
 
   private async offerUndo(count: number, place: Given): Promise<void> {
-    const picked = await vscode.window.showInformationMessage(`Forge: ${String(count)} file(s) changed.`, "Undo", "Preview");
-    if (picked === "Undo") await this.execute("forge.undo", place);
+    const what = count === 1 ? "1 file" : `${String(count)} files`;
+    const picked = await vscode.window.showInformationMessage(`Forge changed ${what}.`, "Undo", "Preview");
+    if (picked === "Undo") this.started(await this.execute("forge.undo", place), place);
     if (picked === "Preview") await this.execute("forge.sandbox.open", place);
   }
-}
-
-async function save(paths: ReadonlySet<string>): Promise<void> {
-  const folders = vscode.workspace.workspaceFolders ?? [];
-  const changed = vscode.workspace.textDocuments.filter(
-    ({ uri, isDirty }) =>
-      isDirty &&
-      folders.some((folder) => [...paths].some((path) => vscode.Uri.joinPath(folder.uri, path).toString() === uri.toString())),
-  );
-  for (const document of changed) await document.save();
 }

@@ -1,20 +1,9 @@
 /** The settings that the server is sent: a workspace may choose models, nothing else. */
 
-const WORKSPACE_MAY_SET = new Set([
-  "model.code",
-  "model.select",
-  "model.plan",
-  "model.review",
-  "model.augment",
-  "model.skill",
-  "model.summarise",
-  "model.effort",
-  "model.max_output_tokens",
-  "generation.context_tokens",
-  "generation.recent_messages",
-  "generation.by_hand_tokens",
-  "generation.max_continuations",
-]);
+import * as vscode from "vscode";
+import { WORKSPACE_MAY_SET } from "./generated";
+
+const ALLOWED: ReadonlySet<string> = new Set(WORKSPACE_MAY_SET);
 
 type Tree = Record<string, unknown>;
 
@@ -24,6 +13,18 @@ export interface Inspected {
   readonly globalValue?: unknown;
   readonly workspaceValue?: unknown;
   readonly workspaceFolderValue?: unknown;
+}
+
+/** What the server is told of the folder `scope`. */
+export function settingsOf(scope: string | undefined): Tree {
+  const uri = scope === undefined ? undefined : vscode.Uri.parse(scope);
+  return serverSettings(vscode.workspace.getConfiguration(undefined, uri).inspect("forge"));
+}
+
+/** Of everything that is taken over when the server starts. */
+export function fingerprint(): string {
+  const settings = vscode.workspace.getConfiguration("forge");
+  return JSON.stringify([settings.get("path"), settings.get("uvxFrom"), settingsOf(undefined)]);
 }
 
 /** The groups of settings, nearer over farther. VS Code lets a workspace set what isn't declared, too, so what
@@ -46,7 +47,7 @@ export function serverSettings(inspected: Inspected | undefined): Tree {
 
 function sifted(layer: Tree): Tree {
   const groups = Object.entries(layer).flatMap(([group, values]) => {
-    const allowed = Object.entries(asTree(values)).filter(([name]) => WORKSPACE_MAY_SET.has(`${group}.${name}`));
+    const allowed = Object.entries(asTree(values)).filter(([name]) => ALLOWED.has(`${group}.${name}`));
     return allowed.length > 0 ? [[group, Object.fromEntries(allowed)] as const] : [];
   });
   return Object.fromEntries(groups);

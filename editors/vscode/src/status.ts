@@ -4,12 +4,11 @@ import * as vscode from "vscode";
 import type { Event } from "./generated";
 
 const CHARACTERS_PER_TOKEN = 4;
+const DRAW_EVERY_MS = 200;
 
 /** Counts what the runs under way have written. */
 export class Tally {
   private readonly characters = new Map<string, number>();
-  /** By the last run that looked. */
-  errors = 0;
 
   take(runId: string, event: Event): void {
     switch (event.type) {
@@ -19,9 +18,6 @@ export class Tally {
       case "text_delta":
       case "file_delta":
         this.characters.set(runId, (this.characters.get(runId) ?? 0) + event.text.length);
-        break;
-      case "diagnostics_changed":
-        this.errors = event.errors;
         break;
       case "run_finished":
         this.characters.delete(runId);
@@ -43,7 +39,6 @@ export class Tally {
   /** The server is gone, and its runs with it. */
   clear(): void {
     this.characters.clear();
-    this.errors = 0;
   }
 }
 
@@ -55,62 +50,73 @@ export function shortCount(count: number): string {
 
 export type State = "starting" | "missing" | "untrusted" | "running" | "stopped";
 
+/** What the item is drawn from. */
+export interface Shown {
+  readonly state: State;
+  readonly hasKey: boolean;
+  readonly errors: number;
+  readonly isWriting: boolean;
+  readonly tokens: number;
+}
+
 /** The item; a click on it opens the menu. */
 export class StatusItem implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem("forge", vscode.StatusBarAlignment.Left, 10);
-  private state: State = "starting";
-  private hasKey = true;
+  private readonly contexts = new Map<string, boolean>();
+  private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly tally: Tally) {
+  constructor(private readonly look: () => Shown) {
     this.item.name = "Forge";
     this.item.command = "forge.menu";
     this.draw();
     this.item.show();
   }
 
-  set(state: State): void {
-    this.state = state;
-    if (state !== "running") this.tally.clear();
-    this.draw();
-  }
-
-  setKey(isThere: boolean): void {
-    this.hasKey = isThere;
-    this.draw();
-  }
-
   draw(): void {
-    const [text, tooltip] = this.words();
-    this.item.text = text;
-    this.item.tooltip = tooltip;
-    void vscode.commands.executeCommand("setContext", "forge.running", this.state === "running");
-    void vscode.commands.executeCommand("setContext", "forge.writing", this.tally.isWriting);
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const shown = this.look();
+    [this.item.text, this.item.tooltip] = words(shown);
+    this.setContext("forge.running", shown.state === "running");
+    this.setContext("forge.writing", shown.isWriting);
+  }
+
+  /** For what comes by the hundred. */
+  drawSoon(): void {
+    this.timer ??= setTimeout(() => {
+      this.draw();
+    }, DRAW_EVERY_MS);
   }
 
   dispose(): void {
+    clearTimeout(this.timer);
     this.item.dispose();
   }
 
-  private words(): [string, string] {
-    switch (this.state) {
-      case "starting":
-        return ["$(loading~spin) Forge", "The language server is starting."];
-      case "missing":
-        return ["$(warning) Forge: not installed", "Click for how to install forge-lsp."];
-      case "untrusted":
-        return ["$(shield) Forge: restricted", "Forge starts once this folder is trusted."];
-      case "stopped":
-        return ["$(error) Forge: stopped", "The language server has stopped. Click to restart it."];
-      case "running":
-        break;
-    }
-    if (this.tally.isWriting) {
-      return [`$(sync~spin) Forge: writing · ${shortCount(this.tally.tokens)} tokens`, "Click to cancel."];
-    }
-    if (this.tally.errors > 0) {
-      return [`$(warning) Forge: ${String(this.tally.errors)} problem(s)`, "The preview has problems."];
-    }
-    if (!this.hasKey) return ["$(key) Forge: demo, no key", "The demo model gives prepared answers until there is a key."];
-    return ["$(check) Forge", "Click for what can be done."];
+  private setContext(name: string, value: boolean): void {
+    if (this.contexts.get(name) === value) return;
+    this.contexts.set(name, value);
+    void vscode.commands.executeCommand("setContext", name, value);
   }
+}
+
+function words({ state, hasKey, errors, isWriting, tokens }: Shown): [string, string] {
+  switch (state) {
+    case "starting":
+      return ["$(loading~spin) Forge", "The language server is starting."];
+    case "missing":
+      return ["$(warning) Forge: not installed", "Click for how to get forge-lsp."];
+    case "untrusted":
+      return ["$(shield) Forge: restricted", "Forge starts once this folder is trusted."];
+    case "stopped":
+      return ["$(error) Forge: stopped", "The language server has stopped. Click to restart it."];
+    case "running":
+      break;
+  }
+  if (isWriting) return [`$(sync~spin) Forge: writing · ${shortCount(tokens)} tokens`, "Click for a way to cancel."];
+  if (errors > 0) {
+    return [`$(warning) Forge: ${errors === 1 ? "1 problem" : `${String(errors)} problems`}`, "The preview has problems. Click to have them mended."];
+  }
+  if (!hasKey) return ["$(key) Forge: demo, no key", "The demo model gives prepared answers until there is a key. Click to set it."];
+  return ["$(check) Forge", "Click for what can be done."];
 }

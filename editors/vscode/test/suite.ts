@@ -30,11 +30,14 @@ function program(folder: string): string {
   return place;
 }
 
+const NOWHERE = { chosen: "", folders: [], path: "", own: "", uvxFrom: "" };
+
 const TESTS: Readonly<Record<string, (folder: string) => void | Promise<void>>> = {
   "every command of the palette is registered, by the server or by the extension": async () => {
     const extension = vscode.extensions.getExtension(ID);
     assert.ok(extension);
     await extension.activate();
+    await vscode.commands.executeCommand("forge.restart");
     const { contributes } = extension.packageJSON as Manifest;
     const known = new Set(await vscode.commands.getCommands(true));
     const named = [...contributes.commands, ...Object.values(contributes.menus).flat()];
@@ -42,18 +45,33 @@ const TESTS: Readonly<Record<string, (folder: string) => void | Promise<void>>> 
     assert.deepEqual(COMMANDS.filter((id) => !known.has(id)), []);
   },
 
-  "the setting comes first, then a folder's .venv, then the PATH": (folder) => {
+  "restarts that are asked for at once leave one server, which answers": async () => {
+    await Promise.all([1, 2, 3].map(() => vscode.commands.executeCommand("forge.restart")));
+    const skills = await vscode.commands.executeCommand<readonly unknown[]>("forge.skills", {});
+    assert.ok(skills.length > 0);
+    await vscode.commands.executeCommand("forge.restart");
+    assert.deepEqual(await vscode.commands.executeCommand("forge.skills", {}), skills);
+  },
+
+  "what the server refuses is told by it, and is no failure of the command": async () => {
+    assert.equal(await vscode.commands.executeCommand("forge.undo", { changeSetId: "run_none" }), undefined);
+  },
+
+  "the setting comes first, then a folder's .venv, then the PATH, then the extension's own": (folder) => {
     const inVenv = program(join(folder, "project/.venv/bin"));
     const onPath = program(join(folder, "bin"));
-    const places = { chosen: "", folders: [join(folder, "project")], path: join(folder, "bin"), uvxFrom: "" };
+    const own = program(join(folder, "own/bin"));
+    const places = { ...NOWHERE, folders: [join(folder, "project")], path: join(folder, "bin"), own: join(folder, "own") };
     assert.equal(findServer(places)?.command, inVenv);
     assert.equal(findServer({ ...places, folders: [] })?.command, onPath);
+    assert.equal(findServer({ ...places, folders: [], path: "" })?.command, own);
     assert.equal(findServer({ ...places, chosen: onPath })?.command, onPath);
     assert.equal(findServer({ ...places, chosen: join(folder, "none") }), undefined);
+    assert.equal(findServer({ ...places, chosen: "bin/forge-lsp" }), undefined);
   },
 
   "a relative entry of the PATH is passed over, and uvx is asked only where it is told where from": (folder) => {
-    const places = { chosen: "", folders: [], path: `.:${folder}`, uvxFrom: "" };
+    const places = { ...NOWHERE, path: `.:${folder}` };
     const uvx = join(folder, "uvx");
     writeFileSync(uvx, "#!/bin/sh\n", { mode: 0o755 });
     assert.equal(findServer(places), undefined);
