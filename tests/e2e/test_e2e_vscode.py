@@ -5,6 +5,7 @@ One test of many steps: a VS Code and its windows cost more than all that is don
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Generator
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.timeout(480)]
 PACE_S = "0.01"
 PICTURES = "FORGE_TEST_PICTURES"
 """The variable that names the folder in which the README's pictures are to be."""
+README_PICTURES = ("prompt", "live", "review", "preview", "menu")
 FORGE_LSP = str(Path(sys.executable).with_name("forge-lsp"))
 KEY = "sk-ant-nobody-has-this-one"
 GENERATE = "a counter app with a reset button"
@@ -64,9 +66,14 @@ def browser(vscode: CodeServer) -> Generator[Browser]:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
+def pictures(tmp_path: Path) -> Generator[Path]:
     """Where the steps are shown."""
-    return Path(os.environ.get(PICTURES) or tmp_path / "pictures")
+    shown = tmp_path / "pictures"
+    yield shown
+    if wanted := os.environ.get(PICTURES):
+        for each in shown.glob("*.png"):
+            if each.stem in README_PICTURES:
+                shutil.copy(each, wanted)
 
 
 def test_a_person_works_with_forge_in_vscode(
@@ -185,9 +192,9 @@ def a_prompt_is_written_live_and_accepted_into_a_preview_that_counts(
     expect(window.preview.get_by_test_id("count")).to_have_text("1")
     for path in counter_project():
         expect(window.tab(Path(path).name)).to_have_count(0)
-    # Keys that are typed in the app are the app's.
-    window.tab_titled("Forge: preview").click()
-    window.command("View: Close All Editors")
+    # Keys that are typed in the app are the app's, so the palette would have none.
+    window.tab_titled("Forge: preview").click(button="middle")
+    expect(window.tab_titled("Forge: preview")).to_have_count(0)
 
 
 def a_change_is_accepted_by_hunk_and_undone_from_its_notification(
@@ -232,6 +239,7 @@ def a_selection_is_edited_from_its_menu_and_the_change_rejected(window: Window, 
     window.preview.get_by_role("button", name="Increment").dblclick()
     expect(window.preview.get_by_test_id("count")).to_have_text("2")
     window.tab("Counter.tsx").click()
+    window.page.keyboard.press("Control+Home")
     window.dismiss()
     window.picture("preview")
 
@@ -242,7 +250,8 @@ def an_accept_is_undone_by_command(window: Window, app: Path) -> None:
 
 
 def a_run_is_cancelled_by_its_notification(window: Window, app: Path) -> None:
-    window.command("Forge: Generate…")
+    window.page.keyboard.press("Control+k")
+    window.page.keyboard.press("g")
     window.answer(GENERATE, "create a counter app")
     expect(window.tab("App.tsx")).to_be_visible(timeout=RUN_TIMEOUT_MS)
     window.press(window.toast("Forge: generating"), "Cancel")

@@ -62,8 +62,8 @@ function html(page: vscode.Uri): string {
   html, body { height: 100%; margin: 0; padding: 0; display: flex; flex-direction: column; }
   nav { display: flex; gap: 4px; padding: 4px; align-items: center; font-family: var(--vscode-font-family); }
   button { color: var(--vscode-button-secondaryForeground); background: var(--vscode-button-secondaryBackground);
-    border: 0; padding: 3px 8px; cursor: pointer; }
-  span { color: var(--vscode-descriptionForeground); overflow: hidden; text-overflow: ellipsis; }
+    border: 0; border-radius: 2px; padding: 3px 8px; cursor: pointer; flex: none; }
+  span { color: var(--vscode-descriptionForeground); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
   iframe { flex: 1; border: 0; background: white; }
 </style>
 </head>
