@@ -250,8 +250,7 @@ def an_accept_is_undone_by_command(window: Window, app: Path) -> None:
 
 
 def a_run_is_cancelled_by_its_notification(window: Window, app: Path) -> None:
-    window.page.keyboard.press("Control+k")
-    window.page.keyboard.press("g")
+    window.command("Forge: Generate…")
     window.answer(GENERATE, "create a counter app")
     expect(window.tab("App.tsx")).to_be_visible(timeout=RUN_TIMEOUT_MS)
     window.press(window.toast("Forge: generating"), "Cancel")
