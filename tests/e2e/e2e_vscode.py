@@ -16,6 +16,10 @@ RUN_TIMEOUT_MS = 60_000
 LOOK_EVERY_MS = 50
 _LOCAL = re.compile(r"127\.0\.0\.1|([a-z0-9_-]+\.)*localhost")
 
+_SIGHT = """([name, text]) =>
+  document.querySelector(`.tabs-container .tab[data-resource-name="${name}"]`) !== null &&
+  [...document.querySelectorAll(".view-lines")].some((lines) => lines.innerText.includes(text))"""
+
 
 @dataclass(slots=True)
 class Window:
@@ -30,9 +34,17 @@ class Window:
         """Keep what is on the screen."""
         self.page.screenshot(path=self.pictures / f"{name}.png")
 
-    def reload(self, url: str) -> None:
-        """Show something else in it."""
-        self.page.goto(url)
+    def show_workspace(self, url: str, folder: str) -> None:
+        """Show a workspace of several folders, of which `folder` is one."""
+        for _ in range(5):
+            self.page.goto(url)
+            self.wait_until_ready()
+            nothing = self.page.get_by_text("You have not yet added a folder to the workspace.")
+            expect(self.explorer(folder).or_(nothing)).to_be_visible()
+            # VS Code at times reads the workspace's file before it has reached its server.
+            if not nothing.is_visible():
+                return
+        raise AssertionError(f"VS Code doesn't find the folders of {url}")
 
     def wait_until_ready(self) -> None:
         """Until the server runs."""
@@ -99,11 +111,12 @@ class Window:
 
     def from_context_menu(self, title: str) -> None:
         """Choose what the active editor's menu has for its selection."""
-        self.text.click(button="right", position={"x": 60, "y": 30})
+        self.page.keyboard.press("Shift+F10")
         item = self.page.locator(".monaco-menu .action-item").filter(has_text=title).first
-        # The menu takes no click in its first moments.
+        # The menu takes no click in its first moments, and says nothing of their end.
         item.hover(force=True)
-        item.click()
+        expect(item).to_have_class(re.compile(r"\bfocused\b"))
+        self.page.keyboard.press("Enter")
 
     def toast(self, text: str) -> Locator:
         """The notification that says so."""
@@ -139,6 +152,11 @@ class Window:
             assert time.monotonic() < deadline, "it did not come about"
             self.page.wait_for_timeout(LOOK_EVERY_MS)
 
+    def wait_for_sight(self, name: str, text: str) -> None:
+        """Until a document is seen with that text in it; it may be there for a moment only, which
+        what looks a few times a second would miss."""
+        self.page.wait_for_function(_SIGHT, arg=[name, text], timeout=RUN_TIMEOUT_MS)
+
     @property
     def text(self) -> Locator:
         """The lines in view of the active editor."""
@@ -169,6 +187,6 @@ def opened(browser: Browser, url: str, pictures: Path) -> Generator[Window]:
         window.page.goto(url)
         yield window
     finally:
-        window.picture("last")
+        window.picture(f"last-{len(context.browser.contexts) if context.browser else 0}")
         context.close()
     assert window.foreign == []
