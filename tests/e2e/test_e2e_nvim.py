@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
 WISH = "// Größe 🙂\n// forge: create a counter app\nexport default function App() {}\n"
 RESET_WISH = "// forge: add a reset button\n"
-SLOW = "0.05"
+SLOW = "0.03"
 """Seconds for each piece of the model's reply: an edit takes some seconds."""
 CANCEL_WITHIN_S = 4.0
 """One second on a quiet machine; the slow model goes on for far longer."""

@@ -109,7 +109,8 @@ async def test_axe_finds_no_violation(api: Api, scheme: str) -> None:
         for details in await page.locator("details").all():
             await details.evaluate("element => { element.open = true; }")
         await page.evaluate(axe)
-        found = await page.evaluate("axe.run()")
+        # To list all that passes would take most of the time.
+        found = await page.evaluate('axe.run({resultTypes: ["violations"]})')
         assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
         assert found["passes"]
 

@@ -1,5 +1,6 @@
 """A build whose connection is cut at every line in turn, and taken up again by cursor."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -12,6 +13,7 @@ from http_v1 import lines, said
 from msgspec.structs import replace
 
 GENERATE = "/v1/apps/generate"
+BUILDS_AT_ONCE = 4
 PROMPT = {"prompt": "A landing page with pricing and a footer"}
 
 
@@ -58,14 +60,21 @@ async def test_a_build_that_is_cut_at_any_line_is_joined_to_the_same_bytes(
 ) -> None:
     async with servers.started_on.client.post(GENERATE, json=PROMPT) as response:
         uncut = lines(await response.read())
-    for count in range(1, len(uncut)):
-        head = await cut_after(servers.started_on, count)
-        last = json.loads(head.splitlines()[-1])
-        path = f"/v1/runs/{last['runId']}/events"
-        rest = await said(servers.asked, f"{path}?cursor={last['id']}")
-        joined = lines(head + rest)
-        assert [line["type"] for line in joined] == [line["type"] for line in uncut]
-        assert head + rest == await said(servers.started_on, path), f"cut after {count} lines"
+    at_once = asyncio.Semaphore(BUILDS_AT_ONCE)
+
+    async def cut_and_joined(count: int) -> None:
+        async with at_once:
+            head = await cut_after(servers.started_on, count)
+            last = json.loads(head.splitlines()[-1])
+            path = f"/v1/runs/{last['runId']}/events"
+            rest = await said(servers.asked, f"{path}?cursor={last['id']}")
+            joined = lines(head + rest)
+            assert [line["type"] for line in joined] == [line["type"] for line in uncut]
+            assert head + rest == await said(servers.started_on, path), f"cut after {count} lines"
+
+    async with asyncio.TaskGroup() as cuts:
+        for count in range(1, len(uncut)):
+            cuts.create_task(cut_and_joined(count))
 
 
 async def test_a_build_is_cancelled_on_another_server(servers: Servers) -> None:

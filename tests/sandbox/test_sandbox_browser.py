@@ -281,9 +281,9 @@ async def test_a_page_that_keeps_the_browser_busy_is_given_up(
     page: str, confinement: Confinement, root: Path, server: PageServer
 ) -> None:
     server.page = page
-    browser = Browser(confinement, root, timeout_s=10)
+    browser = Browser(confinement, root, timeout_s=6)
     before = time.monotonic()
-    with pytest.raises(SandboxFailed, match="within 10 s"):
+    with pytest.raises(SandboxFailed, match="within 6 s"):
         await browser.picture(ID, server.open_relay)
     assert time.monotonic() - before < 30
     assert "/" in server.asked
