@@ -29,8 +29,9 @@ _PATIENCE = {
     "options": "-c idle_in_transaction_session_timeout=5s",
 }
 """How long PostgreSQL may be silent, in seconds, the last but one in milliseconds, and how long a
-server of ours that hangs may hold what others wait for; what the URL says goes before it. Without
-these a server whose machine is gone is waited for by the quarter of an hour."""
+server of ours that hangs may hold what others wait for, between its statements; what the URL says
+goes before it. Without these a server whose machine is gone is waited for by the quarter of an
+hour."""
 _SCHEMA_LOCK = 0x666F726765
 """The key of PostgreSQL's advisory lock: "forge" in ASCII."""
 _TIDYING_LOCK = _SCHEMA_LOCK + 1

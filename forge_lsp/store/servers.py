@@ -3,6 +3,9 @@
 Each has a session of its own, on a thread. It holds an advisory lock, which ends with it, writes a
 heartbeat by the database's own clock, and hears what the others commit. A session that was cut
 off is made anew; what may have been missed meanwhile is told as news of everything.
+
+Every session bears its server's key in its name, so that those of a server that hangs are known:
+what one holds in the middle of its statements the database leaves to it for ever.
 """
 
 import logging
@@ -12,7 +15,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, text
+from sqlalchemy import Connection, Engine, bindparam, event, text
 
 from forge_lsp.store import notices
 from forge_lsp.store.watching import CANCELS, Watches
@@ -27,6 +30,8 @@ UNLOCKED_MS = 3_000
 RETRY_S = 0.5
 _LISTEN_S = 0.2
 """How long a closing waits at most until the thread takes notice."""
+_NAME_LENGTH = 40
+"""Of a session, in front of the key; PostgreSQL keeps 63 characters of both."""
 _FORGET_MS = 24 * 60 * 60 * 1000
 
 _NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
@@ -49,6 +54,12 @@ _beat = text(
     f"INSERT INTO servers (id, lock_key, heartbeat_at) VALUES (:id, :key, {_NOW})"  # noqa: S608
     f" ON CONFLICT (id) DO UPDATE SET heartbeat_at = {_NOW}"
 )
+_end_silent = text(
+    "SELECT pg_terminate_backend(sessions.pid) FROM pg_stat_activity AS sessions JOIN servers"  # noqa: S608
+    " ON sessions.application_name LIKE '% ' || to_hex(lock_key)"
+    " WHERE sessions.datname = current_database() AND sessions.usename = current_user"
+    f" AND {_SILENCE} >= {SILENT_MS}"
+)
 _leave = text(
     f"DELETE FROM servers WHERE id = :id OR {_NOW} - heartbeat_at > {_FORGET_MS}"  # noqa: S608
 )
@@ -66,6 +77,9 @@ class Servers:
         self._thread = threading.Thread(target=self._attend, name="database session", daemon=True)
         self._has_lock = False
         self._first: Connection | None = None
+        event.listen(engine, "do_connect", self._sign)
+        # What was connected so far has no name.
+        engine.dispose()
 
     def open(self) -> None:
         """Be known to the others before they may see this server's runs."""
@@ -86,6 +100,12 @@ class Servers:
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def _sign(
+        self, _dialect: object, _record: object, _args: object, named: dict[str, Any]
+    ) -> None:
+        name = str(named["application_name"])[:_NAME_LENGTH]
+        named["application_name"] = f"{name} {self._key:x}"
 
     def _enter(self) -> Connection:
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -135,4 +155,5 @@ class Servers:
                     self.watches.tell(of)
             if time.monotonic() - beat_at >= HEARTBEAT_S:
                 self._beat(connection)
+                connection.execute(_end_silent)
                 beat_at = time.monotonic()

@@ -46,6 +46,29 @@ asyncio.run(main())
 """
 
 
+HOLDING = """
+import asyncio, os, signal, sys
+from forge_lsp.store.sql import open_store
+
+async def main():
+    store = await open_store(sys.argv[1])
+    with store._engine.connect() as connection:
+        wire = connection.connection.driver_connection.pgconn
+        wire.exec_(b"BEGIN")
+        wire.enter_pipeline_mode()
+        wire.send_query_params(b"UPDATE runs SET title = ''", None)
+        wire.send_flush_request()
+        wire.flush()
+        while not wire.is_busy() or wire.get_result() is None:
+            wire.consume_input()
+        print("holds", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+asyncio.run(main())
+"""
+"""Stops in the middle of its statements, with every run in its hands."""
+
+
 class Other:
     """The other process, and the two runs that it carries out."""
 
@@ -73,6 +96,17 @@ def another_process(database_url: str) -> Generator[Other]:
     with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe) as process:
         try:
             yield Other(process)
+        finally:
+            process.kill()
+
+
+@contextmanager
+def hanging_process(database_url: str) -> Generator[None]:
+    command = [sys.executable, "-c", HOLDING, database_url]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
+        try:
+            assert _of(process.stdout).readline() == "holds\n"
+            yield
         finally:
             process.kill()
 
@@ -162,14 +196,15 @@ async def test_an_engine_ends_what_another_that_was_killed_left_though_nobody_fo
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_a_process_that_hangs_is_taken_for_dead_and_refused_when_it_goes_on(
+async def test_a_process_that_hangs_is_taken_for_dead_holds_nothing_and_is_refused_when_it_goes_on(
     database_url: str, runs: Runs
 ) -> None:
     with another_process(database_url) as other:
         async with asyncio.timeout(WAIT_S), aclosing(runs.subscribe(other.first)) as heard:
             await anext(heard)
-        os.kill(other.process.pid, signal.SIGSTOP)
-        told = await read(runs, other.first)
+        with hanging_process(database_url):
+            os.kill(other.process.pid, signal.SIGSTOP)
+            told = await read(runs, other.first)
         os.kill(other.process.pid, signal.SIGCONT)
         assert await asyncio.to_thread(other.line) == "ended"
         check_whole(told)
