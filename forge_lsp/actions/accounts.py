@@ -9,7 +9,8 @@ from forge_lsp.actions.engine import OWNER
 from forge_lsp.actions.tokens import hash_of, id_in, make_token, same_token
 from forge_lsp.clock import now_ms
 from forge_lsp.errors import InvalidRequest, NotFound
-from forge_lsp.ports.store import AccountRecord, Plan, Scope, Store, TokenRecord
+from forge_lsp.ports.accounts import AccountRecord, Plan, Scope, TokenRecord
+from forge_lsp.ports.store import Store
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 USUAL_SCOPES: tuple[Scope, ...] = ("read", "generate", "sandbox")

@@ -11,7 +11,8 @@ from forge_lsp.changes.merge import merge
 from forge_lsp.clock import now_ms
 from forge_lsp.errors import Gone, NotFound, SandboxFailed, SandboxGone
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.store import AppRecord, Store
+from forge_lsp.ports.accounts import AppRecord
+from forge_lsp.ports.store import Store
 from forge_lsp.ports.workspace import Workspace, WorkspaceAnswer, WorkspaceEdit
 from forge_lsp.runs import Run
 from forge_lsp.turns import Turns

@@ -17,7 +17,7 @@ from forge_lsp.generation.skills import (
     parse_skill,
 )
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.store import SkillRecord
+from forge_lsp.ports.accounts import SkillRecord
 from forge_lsp.ports.workspace import Workspace
 
 FOLDER = ".forge/skills/"

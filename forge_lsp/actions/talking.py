@@ -6,7 +6,7 @@ from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.request import check_prompt, title_of
 from forge_lsp.generation.delimiters import fenced
 from forge_lsp.generation.skills import Skill
-from forge_lsp.ports.store import AppRecord
+from forge_lsp.ports.accounts import AppRecord
 from forge_lsp.runs import Run
 
 ALIAS = "chat"

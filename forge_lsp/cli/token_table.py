@@ -7,7 +7,7 @@ from rich.table import Table
 
 from forge_lsp.actions.accounts import FEATURES
 from forge_lsp.clock import now_ms
-from forge_lsp.ports.store import AccountRecord, TokenRecord
+from forge_lsp.ports.accounts import AccountRecord, TokenRecord
 
 Tokens = Sequence[tuple[TokenRecord, AccountRecord]]
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from aiohttp import hdrs, web
 
-from forge_lsp.ports.store import Scope
+from forge_lsp.ports.accounts import Scope
 
 
 class Unauthorized(web.HTTPUnauthorized):

@@ -27,7 +27,8 @@ from forge_lsp.http.sse import ApplyRendering, GenerateRendering, ServerSentEven
 from forge_lsp.http.state import CALLER, ON_RUN, STREAMS, engine_of
 from forge_lsp.http.streams import Wire
 from forge_lsp.http.v1.ndjson import wire_of
-from forge_lsp.ports.store import AnswerRecord, RunRecord
+from forge_lsp.ports.accounts import AnswerRecord
+from forge_lsp.ports.store import RunRecord
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from aiohttp import hdrs, web
 
-from forge_lsp.ports.store import Scope
+from forge_lsp.ports.accounts import Scope
 
 
 @dataclass(frozen=True, slots=True)

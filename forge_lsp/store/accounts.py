@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
-from forge_lsp.ports.store import AccountRecord, TokenRecord
+from forge_lsp.ports.accounts import AccountRecord, TokenRecord
 from forge_lsp.store import engine, schema
 
 _accounts = schema.accounts.c

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
-from forge_lsp.ports.store import AnswerRecord
+from forge_lsp.ports.accounts import AnswerRecord
 from forge_lsp.store import engine, schema
 
 _answers = schema.answers.c

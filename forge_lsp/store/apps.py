@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, delete, insert, or_, select, update
 
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.store import AppRecord, SkillRecord
+from forge_lsp.ports.accounts import AppRecord, SkillRecord
 from forge_lsp.store import blobs, engine, schema
 
 _apps = schema.apps.c

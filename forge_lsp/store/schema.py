@@ -158,7 +158,7 @@ answers = Table(
     Column("body", LargeBinary, nullable=False),
     Index("answers_by_time", "claimed_at"),
 )
-"""Its columns are the fields of `ports.store.AnswerRecord`."""
+"""Its columns are the fields of `ports.accounts.AnswerRecord`."""
 
 apps = Table(
     "apps",
@@ -177,7 +177,7 @@ apps = Table(
     Index("apps_by_account", "account", "created_at"),
     Index("apps_by_chat", "chat_id", unique=True),
 )
-"""Its columns are the fields of `ports.store.AppRecord`."""
+"""Its columns are the fields of `ports.accounts.AppRecord`."""
 
 app_files = Table(
     "app_files",
@@ -200,7 +200,7 @@ skills = Table(
     Column("sample_args", Text, nullable=False),
     Column("tags", Text, nullable=False),
 )
-"""Its columns are the fields of `ports.store.SkillRecord`; `tags` is a JSON list."""
+"""Its columns are the fields of `ports.accounts.SkillRecord`; `tags` is a JSON list."""
 
 projects = Table(
     "projects",

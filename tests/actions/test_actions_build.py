@@ -28,8 +28,8 @@ from forge_lsp.errors import (
     NotFound,
 )
 from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.accounts import AppRecord
 from forge_lsp.ports.model import Model
-from forge_lsp.ports.store import AppRecord
 from forge_lsp.runs import Run
 from forge_lsp.settings import BuildSettings, RunSettings
 

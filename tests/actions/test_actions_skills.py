@@ -31,8 +31,8 @@ from forge_lsp.errors import (
     NotFound,
     SandboxFailed,
 )
+from forge_lsp.ports.accounts import SkillRecord
 from forge_lsp.ports.model import Message
-from forge_lsp.ports.store import SkillRecord
 from forge_lsp.runs import Run
 
 APP = b"export default function App() {\n  return <img />;\n}\n"

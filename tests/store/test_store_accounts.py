@@ -7,7 +7,8 @@ import pytest
 
 from forge_lsp.errors import StoreFailed
 from forge_lsp.events import RunFinished, Usage
-from forge_lsp.ports.store import AccountRecord, AnswerRecord, RunRecord, Store, TokenRecord
+from forge_lsp.ports.accounts import AccountRecord, AnswerRecord, TokenRecord
+from forge_lsp.ports.store import RunRecord, Store
 
 ACCOUNT = AccountRecord("ci", "free", ("inline_code_edit",), 1)
 TOKEN = TokenRecord("t1", "ci", "nightly", "0" * 64, ("read", "generate"), 2, expires_at=9)

@@ -2,7 +2,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from forge_lsp.paths import ProjectPath
-from forge_lsp.ports.store import AppRecord, SkillRecord, Store
+from forge_lsp.ports.accounts import AppRecord, SkillRecord
+from forge_lsp.ports.store import Store
 
 OpenStore = Callable[[], Awaitable[Store]]
 

@@ -25,9 +25,9 @@ from forge_lsp.generation.plans import plan_context
 from forge_lsp.generation.prompts import project_context, system_prompt
 from forge_lsp.generation.skills import Skill
 from forge_lsp.paths import ProjectPath
+from forge_lsp.ports.accounts import AppRecord
 from forge_lsp.ports.model import Message, Model, ModelRequest
 from forge_lsp.ports.sandbox import Sandbox
-from forge_lsp.ports.store import AppRecord
 from forge_lsp.ports.workspace import Workspace
 from forge_lsp.runs import Run
 

@@ -18,7 +18,7 @@ from forge_lsp.http.v1.bodies import AppFilesBody, GenerateAppBody
 from forge_lsp.http.v1.building import check_idle, start_build, with_context
 from forge_lsp.http.v1.errors import Unprocessable
 from forge_lsp.http.v1.ndjson import wire_of
-from forge_lsp.ports.store import AppRecord
+from forge_lsp.ports.accounts import AppRecord
 
 TEMPLATES = frozenset(
     {"vite", "react", "react-ts", "vite-react", "react-vite", "react-typescript", apps.TEMPLATE}

@@ -9,7 +9,7 @@ from forge_lsp.actions.build.building import BuildRequest, build
 from forge_lsp.actions.engine import Engine
 from forge_lsp.actions.skills import Skill, find_skill
 from forge_lsp.errors import Conflict, InvalidRequest, NotFound
-from forge_lsp.ports.store import AppRecord
+from forge_lsp.ports.accounts import AppRecord
 from forge_lsp.runs import Run
 from forge_lsp.turns import Turns
 

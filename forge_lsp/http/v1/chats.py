@@ -14,7 +14,7 @@ from forge_lsp.http.v1.bodies import MessageBody
 from forge_lsp.http.v1.building import start_build
 from forge_lsp.http.v1.ndjson import wire_of
 from forge_lsp.http.v1.skills import start_skill
-from forge_lsp.ports.store import AppRecord
+from forge_lsp.ports.accounts import AppRecord
 from forge_lsp.runs import Run
 
 

@@ -31,8 +31,8 @@ from forge_lsp.http.v1.bodies import RunAugmenterBody, RunSkillBody, SkillBody
 from forge_lsp.http.v1.building import alone, find_augmenter
 from forge_lsp.http.v1.errors import Unprocessable
 from forge_lsp.http.v1.ndjson import wire_of
+from forge_lsp.ports.accounts import AppRecord, SkillRecord
 from forge_lsp.ports.sandbox import Sandbox
-from forge_lsp.ports.store import AppRecord, SkillRecord
 from forge_lsp.runs import Run
 
 ONE_SUBJECT = "Exactly one of appId, chatId, url and text is required"
