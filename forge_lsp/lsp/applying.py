@@ -16,7 +16,7 @@ from forge_lsp.changes.texts import as_bytes, as_text
 from forge_lsp.errors import PathRefused
 from forge_lsp.lsp.disk import same_files, write_file
 from forge_lsp.lsp.edits import annotated, file_edits, plain, text_edits, text_of
-from forge_lsp.lsp.folder import OpenFolder
+from forge_lsp.lsp.folder import GivenUp, OpenFolder
 from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
 
 SEEN_TIMEOUT_S = 2.0
@@ -63,7 +63,7 @@ async def apply_edits(
         if isinstance(planned, WorkspaceAnswer):
             answers[index] = planned
         elif planned.found == planned.target:
-            answers[index] = _done(planned, planned.target)
+            answers[index] = _done(_begun(folder, planned), planned.target)
         elif _is_for_editor(planned):
             through_editor[index] = planned
         else:
@@ -110,6 +110,15 @@ def _says_the_same(one: bytes | None, other: bytes | None) -> bool:
         return one is other
     text = as_text(one)
     return one == other or (text is not None and text == as_text(other))
+
+
+def _begun(folder: OpenFolder, plan: _Plan) -> _Plan:
+    """The plan of a change that stands there already: with what the file held before, where an
+    edit that was given up did it after all. Else nothing of it could be undone."""
+    given_up = folder.given_up.pop(plan.edit.path, None)
+    if given_up is None or not _is_as_meant(plan.found, given_up.target):
+        return plan
+    return replace(plan, found=given_up.found)
 
 
 def _is_for_editor(plan: _Plan) -> bool:
@@ -208,11 +217,13 @@ async def _look(folder: OpenFolder, plan: _Plan) -> WorkspaceAnswer:
 async def _look_once(folder: OpenFolder, plan: _Plan, reason: str) -> WorkspaceAnswer:
     """Whether the change is there; `reason` is what the editor said where it refused it."""
     found = await folder.read(plan.edit.path)
+    folder.given_up.pop(plan.edit.path, None)
     if _is_as_meant(found, plan.target):
         return _done(plan, found)
     if _holds(found, plan):
         # What was typed with it is no part of the change, and stays when it is undone.
         return _done(plan, plan.target)
+    folder.given_up[plan.edit.path] = GivenUp(plan.found, plan.target)
     return _refused(plan.edit, NOT_MADE.format(reason) if reason else NOT_SEEN, plan.found)
 
 

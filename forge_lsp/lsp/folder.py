@@ -4,6 +4,7 @@ import asyncio
 import codecs
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +19,16 @@ from forge_lsp.lsp.listing import Listing, list_folder
 from forge_lsp.paths import ProjectPath, is_allowed
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """An edit that the editor was asked for and that didn't show in time. It may come yet."""
+
+    found: bytes | None
+    """What the file held."""
+    target: bytes | None
+    """What it was to become."""
+
+
 class OpenFolder:
     """Lists and reads its files; `EditorWorkspace` changes them."""
 
@@ -30,6 +41,7 @@ class OpenFolder:
         self.documents = documents
         self.changes = changes
         self.client = client
+        self.given_up: dict[ProjectPath, GivenUp] = {}
         self._roots = (root, root.resolve())
         self._listing = Listing()
 

@@ -107,6 +107,30 @@ async def test_an_editor_that_lies_is_not_believed(client: Editor, workspace: Pa
     await client.wait(lambda _: any(why in told for told in client.messages()))
 
 
+async def test_what_an_editor_does_too_late_is_taken_over_by_the_next_accept_and_undone(
+    client: Editor, workspace: Path
+) -> None:
+    await client.initialize(options=EVENTS)
+    (workspace / "a.txt").write_text(SIX)
+    honest, late = client.answers["workspace/applyEdit"], list[Any]()
+
+    def slow(params: Any) -> Any:
+        late.append(params)
+        return {"applied": True}
+
+    client.answers["workspace/applyEdit"] = slow
+    last = await client.run("forge.apply", {"files": {"a.txt": "x\n", "new.txt": "x\n"}})
+    assert last["outcome"] == "failed"
+    client.answers["workspace/applyEdit"] = honest
+    (edit,) = late
+    honest(edit)
+    assert (await client.run("forge.review.accept"))["outcome"] == "completed"
+    assert (workspace / "a.txt").read_text() == "x\n"
+    assert (await client.run("forge.undo"))["outcome"] == "completed"
+    assert (workspace / "a.txt").read_text() == SIX
+    assert not (workspace / "new.txt").exists()
+
+
 async def test_an_editor_that_fills_new_files_only_in_its_document_is_believed(
     client: Editor, workspace: Path
 ) -> None:
