@@ -24,11 +24,20 @@ class Configuration:
         self._pushed: Layer = {}
         self._used: Layer | None = None
 
-    def start_with(self, options: object) -> bool:
-        """Take the initializationOptions; says whether the client wants every event."""
+    def start_with(self, options: object) -> None:
+        """Take the initializationOptions."""
         fields = _mapping(options)
         self._initial = {**fields, **_mapping(fields.get("forge"))}
-        return fields.get("events") is True
+
+    @property
+    def wants_events(self) -> bool:
+        """The client wants every event of its runs, not only their progress."""
+        return self._initial.get("events") is True
+
+    @property
+    def shows_reviews(self) -> bool:
+        """The client shows by itself what waits for review, so that no message need say it."""
+        return self._initial.get("showsReviews") is True
 
     def push(self, settings: object) -> None:
         """Take what came by didChangeConfiguration; null means that one is to ask again."""

@@ -136,8 +136,7 @@ class Connection:
         self.server.feature(method, options)(partial(handler))
 
     def _initialize(self, params: types.InitializeParams) -> None:
-        options = params.initialization_options
-        self.session.watcher.sends_events = self.session.configuration.start_with(options)
+        self.session.configuration.start_with(params.initialization_options)
         if params.process_id is not None:
             self._watch_parent(params.process_id)
 

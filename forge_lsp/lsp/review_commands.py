@@ -66,7 +66,7 @@ async def diff(
     text = unified_diff(changes)
     place = engine.places.state / "reviews" / f"{change_set.id}.diff"
     uri = await shown_files.keep(place, text)
-    if not (session.client.shows_content and session.watcher.sends_events):
+    if not (session.client.shows_content and session.configuration.wants_events):
         await shown_files.show(session.client, place, "What waits for review")
     files = [_sides(workspace, change_set.id, change) for change in changes]
     return {"changeSetId": change_set.id, "uri": uri, "diff": text, "files": files}

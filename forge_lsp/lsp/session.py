@@ -54,11 +54,11 @@ class Session:
         drained: Callable[[], Awaitable[None]],
     ) -> None:
         self.client = client
-        self.watcher = Watcher(client, drained, self._run_said)
         self.previews = Previews(drained)
         self.changes = Changes()
         self.late: Late[Engine] = Late(self._open)
         self.configuration = Configuration(client)
+        self.watcher = Watcher(client, self.configuration, drained, self._run_said)
         self.url: str | None = None
         """Where the HTTP API of this process answers, once it does."""
         self.active_uri: str | None = None

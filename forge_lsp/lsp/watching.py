@@ -10,6 +10,7 @@ from lsprotocol import types
 from forge_lsp import events
 from forge_lsp.errors import ForgeError
 from forge_lsp.lsp.client import EVENT, Client
+from forge_lsp.lsp.configuration import Configuration
 from forge_lsp.lsp.progress import Progress
 from forge_lsp.lsp.tasks import Tasks
 
@@ -103,12 +104,15 @@ class Watcher:
     """Follows each run of one client, to its end."""
 
     def __init__(
-        self, client: Client, drained: Callable[[], Awaitable[None]], on_turn: OnTurn
+        self,
+        client: Client,
+        configuration: Configuration,
+        drained: Callable[[], Awaitable[None]],
+        on_turn: OnTurn,
     ) -> None:
         """`drained` waits while the client takes what was sent more slowly than it comes."""
-        self.sends_events = False
-        """The client wants every event, not only the progress."""
         self._client = client
+        self._configuration = configuration
         self._drained = drained
         self._on_turn = on_turn
         self._runs: dict[str, types.ProgressToken | None] = {}
@@ -143,7 +147,7 @@ class Watcher:
             async for recorded in engine.runs.subscribe(run.id):
                 told.take(recorded.event)
                 progress.take(recorded.event)
-                if self.sends_events:
+                if self._configuration.wants_events:
                     self._send_event(run.id, recorded)
                 if isinstance(recorded.event, events.SandboxReady | events.RunFinished):
                     self._on_turn(engine, run, recorded.event)
@@ -168,7 +172,8 @@ class Watcher:
         """At most one message for each run that somebody has to know of."""
         if last.outcome == "cancelled":
             return
-        problems, ready = told.besides(last.message), _ready(engine, run)
+        shown = self._configuration.shows_reviews
+        problems, ready = told.besides(last.message), "" if shown else _ready(engine, run)
         if last.outcome != "completed":
             kind = (
                 types.MessageType.Error if last.outcome == "failed" else types.MessageType.Warning

@@ -32,6 +32,7 @@ GENERATE = "a counter app with a reset button"
 EDIT = "add a reset button"
 SELECTION = "make it shorter"
 REVIEW = "Forge: review"
+ENDS_AT_ONCE = "ends.sh"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,22 +124,33 @@ def of_a_folder_that_is_not_trusted_nothing_is_run(
         window.status.click()
         window.choices.filter(has_text="Trust this folder").click()
         window.page.get_by_role("button", name="Trust", exact=True).first.click()
-        where_the_server_is_missing_the_person_says_where_it_is(window)
+        (theirs / ENDS_AT_ONCE).write_text("#!/bin/sh\nexit 3\n")
+        (theirs / ENDS_AT_ONCE).chmod(0o755)
+        where_the_server_is_missing_the_person_says_where_it_is(window, theirs)
     assert not marks.exists()
 
 
-def where_the_server_is_missing_the_person_says_where_it_is(window: Window) -> None:
+def where_the_server_is_missing_the_person_says_where_it_is(window: Window, theirs: Path) -> None:
     expect(window.status).to_contain_text("not installed")
+    say_where_the_server_is(window, theirs / ENDS_AT_ONCE)
+    expect(window.toast("could not be started")).to_be_visible()
+    expect(window.status).to_contain_text("stopped")
+    window.dismiss()
+    window.command("Forge: Get the Language Server…")
+    say_where_the_server_is(window, Path(FORGE_LSP))
+    window.wait_until_ready()
+    assert window.offers("Forge: Generate…")
+
+
+def say_where_the_server_is(window: Window, place: Path) -> None:
     window.press(window.toast("Forge needs its language server"), "Choose forge-lsp…")
     # The dialog forgets what is typed before it shows the folder that it begins with.
     expect(window.choice("evil.sh")).to_be_visible()
     box = window.page.locator(".quick-input-widget input[type=text]")
-    box.fill(FORGE_LSP)
-    expect(window.choice("forge-lsp")).to_be_visible()
-    expect(box).to_have_value(FORGE_LSP)
+    box.fill(str(place))
+    expect(window.choice(place.name)).to_be_visible()
+    expect(box).to_have_value(str(place))
     box.press("Enter")
-    window.wait_until_ready()
-    assert window.offers("Forge: Generate…")
 
 
 def the_parts_do_their_work_inside_of_the_extension_host(

@@ -100,6 +100,20 @@ async def test_a_generation_tells_every_event_in_order_and_asks_for_review_once(
     assert len(client.messages()) == 1
 
 
+async def test_a_client_that_shows_what_waits_for_review_itself_is_told_of_problems_alone(
+    client: Editor, workspace: Path
+) -> None:
+    await client.initialize(options={**EVENTS, "showsReviews": True})
+    last = await client.run("forge.generate", {"prompt": "Create a counter component"})
+    assert last["outcome"] == "completed"
+    (workspace / "a.txt").write_text("one\n")
+    client.answers["workspace/applyEdit"] = lambda params: {"applied": False}
+    assert (await client.run("forge.apply", FILES))["outcome"] == "failed"
+    await client.wait(lambda m: m.get("method") == "window/showMessage")
+    (message,) = client.messages()
+    assert "ready for review" not in message
+
+
 async def test_without_asking_no_event_is_sent(client: Editor, workspace: Path) -> None:
     await client.initialize()
     await client.command("forge.apply", FILES)

@@ -76,7 +76,7 @@ class QuietClient extends LanguageClient {
 function options(log: LogOutputChannel, middleware: Middleware): LanguageClientOptions {
   return {
     documentSelector: [{ scheme: "file" }],
-    initializationOptions: { events: true },
+    initializationOptions: { events: true, showsReviews: true },
     outputChannel: log,
     middleware,
     errorHandler: {

@@ -19,6 +19,8 @@ import { type Listener, Server } from "./server";
 import { fingerprint } from "./settings";
 import { type Shown, type State, StatusItem, Tally } from "./status";
 
+const DEMO_MODEL = "forge-demo";
+
 export class Forge implements vscode.Disposable, Listener {
   readonly server: Server;
   private readonly key: Key;
@@ -88,6 +90,8 @@ export class Forge implements vscode.Disposable, Listener {
     this.runs.take(runId, event);
     if (this.tally.isWriting === wasWriting) this.status.drawSoon();
     else this.status.draw();
+    // A key may be where only the server looks: who has answered tells.
+    if (event.type === "usage") this.hasKey = event.model !== DEMO_MODEL;
     if (event.type === "run_finished") this.settingsChanged();
   }
 

@@ -38,11 +38,15 @@ async function installChosen(log: vscode.LogOutputChannel, own: string): Promise
   const [clone] = (await vscode.window.showOpenDialog({ title, canSelectFolders: true, canSelectFiles: false })) ?? [];
   if (clone === undefined) return;
   const progress = { location: vscode.ProgressLocation.Notification, title: "Forge: installing forge-lsp", cancellable: true };
-  const isInstalled = await vscode.window.withProgress(progress, (_, cancel) => install(log, clone.fsPath, own, cancel));
-  if (!isInstalled) {
-    log.show();
-    return;
+  const ended = await vscode.window.withProgress(progress, async (_, cancel) =>
+    (await install(log, clone.fsPath, own, cancel)) ? "installed" : cancel.isCancellationRequested ? "cancelled" : "failed",
+  );
+  if (ended === "failed") {
+    const show = "Show the Log";
+    const why = "forge-lsp could not be installed; the log says why. It needs Python 3.11 or newer.";
+    if ((await vscode.window.showErrorMessage(why, show)) === show) log.show();
   }
+  if (ended !== "installed") return;
   await vscode.workspace.getConfiguration("forge").update("path", undefined, true);
   await vscode.commands.executeCommand("forge.restart");
 }

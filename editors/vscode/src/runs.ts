@@ -3,15 +3,13 @@
 import * as vscode from "vscode";
 import type { Execute, Given } from "./asking";
 import type { Review } from "./choosing";
-import type { Event } from "./generated";
+import type { Event, RunFinished } from "./generated";
 import { unattended } from "./refusal";
 import type { Reviews } from "./reviewing";
 import type { Saving } from "./saving";
 
 interface Seen {
   kind: string;
-  /** What the model wrote. */
-  readonly written: Set<string>;
   /** What an accept or an undo made so in the workspace. */
   readonly applied: Set<string>;
 }
@@ -40,10 +38,9 @@ export class Runs {
   }
 
   take(runId: string, event: Event): void {
-    const seen = this.seen.get(runId) ?? { kind: "", written: new Set(), applied: new Set() };
+    const seen = this.seen.get(runId) ?? { kind: "", applied: new Set() };
     this.seen.set(runId, seen);
     if (event.type === "run_started") seen.kind = event.kind;
-    if (event.type === "file_finished") seen.written.add(event.path);
     if (event.type === "file_applied" && event.target === "workspace" && event.ok) {
       seen.applied.add(event.path);
       this.saving.applied(event.path);
@@ -52,7 +49,7 @@ export class Runs {
     const place = this.places.get(runId) ?? {};
     this.places.delete(runId);
     this.seen.delete(runId);
-    unattended(this.log, () => this.ended(runId, seen, place, event.outcome === "completed"));
+    unattended(this.log, () => this.ended(runId, seen, place, event.outcome));
   }
 
   /** The server is gone, and its runs with it. */
@@ -69,14 +66,16 @@ export class Runs {
     else this.reviews.refresh();
   }
 
-  private async ended(runId: string, seen: Seen, place: Given, isComplete: boolean): Promise<void> {
+  private async ended(runId: string, seen: Seen, place: Given, outcome: RunFinished["outcome"]): Promise<void> {
     await this.saving.done();
-    if (DECIDING.has(seen.kind)) await this.look();
     if (seen.kind === "accept" && seen.applied.size > 0) unattended(this.log, () => this.offerUndo(seen.applied.size, place));
-    const isForReview = isComplete && seen.written.size > 0 && seen.applied.size === 0;
-    if (!isForReview || !vscode.workspace.getConfiguration("forge").get<boolean>("openReview", true)) return;
+    if (DECIDING.has(seen.kind)) return this.look();
+    if (outcome === "cancelled") return;
     const review = await this.pending({ ...place, changeSetId: runId });
-    if (review !== undefined) await this.reviews.show(review, place);
+    if (review === undefined) return;
+    const opens = vscode.workspace.getConfiguration("forge").get<boolean>("openReview", true);
+    if (opens && outcome === "completed") await this.reviews.show(review, place);
+    else unattended(this.log, () => this.offerReview(review, place));
   }
 
   /** What waits for review; undefined where nothing does. */
@@ -85,10 +84,26 @@ export class Runs {
     return review.files.length > 0 ? review : undefined;
   }
 
+  private async offerReview(review: Review, place: Given): Promise<void> {
+    const { length } = review.files;
+    const what = `${files(length)} ${length === 1 ? "is" : "are"} ready for review.`;
+    const picked = await vscode.window.showInformationMessage(`Forge: ${what}`, "Review", "Accept All", "Reject All");
+    if (picked === "Review") await this.reviews.show(review, place);
+    if (picked === "Accept All") await this.decide("forge.review.accept", review, place);
+    if (picked === "Reject All") await this.decide("forge.review.reject", review, place);
+  }
+
+  private async decide(command: string, { changeSetId }: Review, place: Given): Promise<void> {
+    this.started(await this.execute(command, { ...place, changeSetId }), place);
+  }
+
   private async offerUndo(count: number, place: Given): Promise<void> {
-    const what = count === 1 ? "1 file" : `${String(count)} files`;
-    const picked = await vscode.window.showInformationMessage(`Forge changed ${what}.`, "Undo", "Preview");
+    const picked = await vscode.window.showInformationMessage(`Forge changed ${files(count)}.`, "Undo", "Preview");
     if (picked === "Undo") this.started(await this.execute("forge.undo", place), place);
     if (picked === "Preview") await this.execute("forge.sandbox.open", place);
   }
+}
+
+function files(count: number): string {
+  return count === 1 ? "1 file" : `${String(count)} files`;
 }
