@@ -179,10 +179,12 @@ class Undo(_Arguments, frozen=True):
 
 
 class History(_Arguments, frozen=True):
-    """forge.history: with `before`, a change set's id, what is older than it."""
+    """forge.history: with `before`, a change set's id, what is older than it; no message names the
+    first few with `quiet`."""
 
     limit: int = 20
     before: str | None = None
+    quiet: bool = False
     text_document: Document | None = None
 
 

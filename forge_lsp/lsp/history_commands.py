@@ -28,7 +28,7 @@ async def history(
     engine = await session.engine(workspace)
     limit = max(1, min(given.limit, MOST_LISTED))
     found = await read_history(engine.store, workspace.project, limit=limit, before=given.before)
-    if given.before is None:
+    if given.before is None and not given.quiet:
         session.client.show(_said(found))
     return [_told(entry) for entry in found]
 

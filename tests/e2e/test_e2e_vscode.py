@@ -96,6 +96,7 @@ def test_a_person_works_with_forge_in_vscode(
         with opened(browser, vscode.folder_url(app), pictures) as second:
             second.wait_until_ready()
             what_one_window_proposes_another_decides(window, second, app)
+            an_earlier_change_is_undone_from_the_history(window, app)
             of_several_folders_the_chosen_one_is_worked_in(second, vscode, app, other)
     trust = {
         "security.workspace.trust.enabled": True,
@@ -320,6 +321,14 @@ def what_one_window_proposes_another_decides(first: Window, second: Window, app:
     first.command("Forge: Reject All")
     expect(first.tab_titled(REVIEW)).to_have_count(0)
     assert contents(app) == counter_project()
+
+
+def an_earlier_change_is_undone_from_the_history(window: Window, app: Path) -> None:
+    window.command("Forge: Show What Was Changed…")
+    expect(window.choices.first).to_contain_text("accepted")
+    window.choices.first.click()
+    window.choices.filter(has_text="Undo it").click()
+    window.wait_until(lambda: contents(app) == {})
 
 
 def of_several_folders_the_chosen_one_is_worked_in(

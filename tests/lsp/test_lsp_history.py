@@ -49,6 +49,13 @@ async def test_the_history_is_listed_newest_first_and_said_in_words(
     assert len(client.messages()) == told, "who turns pages draws them"
 
 
+async def test_a_client_that_lists_the_history_itself_is_told_nothing(client: Editor) -> None:
+    await client.initialize()
+    assert (await client.command("forge.history", {"quiet": True}))["result"] == []
+    await client.command("forge.history")
+    assert len(client.messages()) == 1
+
+
 async def test_a_folder_without_a_history_says_so(client: Editor) -> None:
     await client.initialize(options=EVENTS)
     assert (await client.command("forge.history"))["result"] == []

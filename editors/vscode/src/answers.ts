@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 import type { Execute, Given } from "./asking";
-import { type Fragment, counted } from "./choosing";
+import { type Fragment, type HistoryEntry, counted, described } from "./choosing";
 import { shortCount } from "./status";
 
 /** One of what `forge.runs` answers. */
@@ -31,6 +31,9 @@ export async function showAnswer(
   switch (command) {
     case "forge.runs":
       await showRuns(answer as readonly ListedRun[]);
+      break;
+    case "forge.history":
+      await showHistory(answer as readonly HistoryEntry[], place);
       break;
     case "forge.fragments":
       await showFragments(answer as readonly Fragment[], place, execute);
@@ -78,6 +81,27 @@ function spent(tokens: number, costUsd: number | null): string[] {
   if (tokens === 0) return [];
   const written = `${shortCount(tokens)} tokens`;
   return costUsd === null ? [written] : [written, `$${costUsd.toFixed(2)}`];
+}
+
+/** Any that was accepted can be taken back, in any order. */
+async function showHistory(entries: readonly HistoryEntry[], { textDocument }: Given): Promise<void> {
+  if (entries.length === 0) {
+    void vscode.window.showInformationMessage("Forge has changed nothing in this folder yet.");
+    return;
+  }
+  const items = entries.map((entry) => ({ ...described(entry), entry }));
+  const options = { title: "Forge: what was changed so far", matchOnDescription: true, matchOnDetail: true };
+  const picked = (await vscode.window.showQuickPick(items, options))?.entry;
+  if (picked === undefined) return;
+  const given = { changeSetId: picked.changeSetId, ...(textDocument === undefined ? {} : { textDocument }) };
+  const waits = { label: "$(diff-multiple) Review it", command: "forge.review.diff" };
+  const ways = [
+    { label: "$(discard) Undo it", command: "forge.undo" },
+    { label: "$(history) Go back to how all was after it", command: "forge.restore" },
+  ];
+  const offered = [...(picked.state === "pending" ? [waits] : []), ...(picked.acceptedAt === null ? [] : ways)];
+  const way = await vscode.window.showQuickPick(offered, { title: picked.title });
+  if (way !== undefined) await vscode.commands.executeCommand(way.command, given);
 }
 
 async function showFragments(fragments: readonly Fragment[], place: Given, execute: Execute): Promise<void> {

@@ -15,6 +15,8 @@ const PROMPTS: Readonly<Record<string, readonly [title: string, example: string]
   "forge.build": ["Forge: which app shall be built?", "a landing page with pricing"],
 };
 
+const MOST_LISTED = 100;
+
 /** What was sent with a command; VS Code's own menus send the resource and more, which counts as nothing. */
 export function sentObject([sent]: readonly unknown[]): Given | undefined {
   if (typeof sent !== "object" || sent === null || Array.isArray(sent)) return undefined;
@@ -46,6 +48,8 @@ async function askedFor(command: string, given: Given, isBare: boolean, execute:
     case "forge.review.accept":
     case "forge.review.reject":
       return isBare ? choosePart(command === "forge.review.accept" ? "accept" : "reject", given, execute) : {};
+    case "forge.history":
+      return isBare ? { limit: MOST_LISTED, quiet: true } : {};
     case "forge.restore":
       return isFilled(given["changeSetId"]) ? {} : chooseChange(given, execute);
     case "forge.skill.run":

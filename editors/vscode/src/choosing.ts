@@ -31,11 +31,13 @@ interface Skill {
 }
 
 /** One of what `forge.history` answers. */
-interface HistoryEntry {
+export interface HistoryEntry {
   readonly changeSetId: string;
   readonly title: string;
   readonly state: string;
+  readonly createdAt: number;
   readonly acceptedAt: number | null;
+  readonly files: readonly { readonly path: string; readonly added: number; readonly removed: number }[];
 }
 
 /** One of what `forge.fragments` answers. */
@@ -78,11 +80,19 @@ export async function chooseSkill(kind: string, place: Given, execute: Execute):
 
 /** One that was accepted. */
 export async function chooseChange(place: Given, execute: Execute): Promise<Given | undefined> {
-  const entries = (await execute("forge.history", place)) as readonly HistoryEntry[];
+  const entries = (await execute("forge.history", { ...place, quiet: true })) as readonly HistoryEntry[];
   const choices = entries
     .filter(({ acceptedAt }) => acceptedAt !== null)
-    .map(({ title, state, changeSetId }) => ({ label: title, description: state, given: { changeSetId } }));
+    .map((entry) => ({ ...described(entry), given: { changeSetId: entry.changeSetId } }));
   return choose(choices, "Forge: go back to which change?");
+}
+
+/** How a change is listed. */
+export function described({ title, state, createdAt, files }: HistoryEntry): vscode.QuickPickItem {
+  const sum = (key: "added" | "removed"): string => String(files.reduce((total, file) => total + file[key], 0));
+  const size = `${counted(files.length)} +${sum("added")} -${sum("removed")}`;
+  const detail = [new Date(createdAt).toLocaleString(), size, ...files.map(({ path }) => path)].join(" · ");
+  return { label: title, description: state, detail };
 }
 
 export async function chooseFragment(place: Given, execute: Execute): Promise<Given | undefined> {

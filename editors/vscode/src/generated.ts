@@ -609,7 +609,8 @@ export interface Undo {
   textDocument?: Document | null;
 }
 /**
- * forge.history: with `before`, a change set's id, what is older than it.
+ * forge.history: with `before`, a change set's id, what is older than it; no message names the
+ *     first few with `quiet`.
  *
  * This interface was referenced by `Forge`'s JSON-Schema
  * via the `definition` "History".
@@ -617,6 +618,7 @@ export interface Undo {
 export interface History {
   limit?: number;
   before?: string | null;
+  quiet?: boolean;
   textDocument?: Document | null;
 }
 /**

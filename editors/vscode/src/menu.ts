@@ -47,7 +47,7 @@ function entries({ state, isWriting, hasKey, errors }: Seen): Entry[] {
     { label: "$(check-all) Accept…", command: "forge.review.accept" },
     { label: "$(open-preview) Show the preview", command: "forge.sandbox.open" },
     { label: "$(discard) Undo the last accept", command: "forge.undo" },
-    { label: "$(history) Go back to an earlier change…", command: "forge.restore" },
+    { label: "$(history) Show what was changed…", command: "forge.history" },
     LINE,
     { label: "$(info) What stands ready", command: "forge.status" },
     ...(hasKey ? [key] : []),

@@ -89,7 +89,8 @@ end
 ---@param buffer integer
 ---@param found fun(items: table[])
 local function list_accepted(argument, buffer, found)
-  server.execute("forge.history", { textDocument = argument.textDocument }, buffer, function(entries)
+  local given = { textDocument = argument.textDocument, quiet = true }
+  server.execute("forge.history", given, buffer, function(entries)
     found(vim.tbl_filter(function(entry)
       return entry.state == "accepted"
     end, entries))

@@ -53,7 +53,7 @@ function M.check()
   if not client then
     return vim.health.info("The server isn't running; it starts with a file of a project.")
   end
-  local status, failure = server.answer(client, "forge.status", ANSWER_MS)
+  local status, failure = server.answer(client, "forge.status", {}, ANSWER_MS)
   if status then
     report(status)
   else

@@ -31,6 +31,9 @@ end
 ---@param entries table[]
 ---@param origin integer The buffer in which it was asked for.
 function M.history(entries, origin)
+  if #entries == 0 then
+    return server.tell("nothing was changed in this folder yet.")
+  end
   local lines = vim.tbl_map(function(entry)
     local added, removed = 0, 0
     for _, file in ipairs(entry.files) do

@@ -149,10 +149,11 @@ end
 ---What a command answers in time, or why it doesn't. Nothing else happens meanwhile.
 ---@param client vim.lsp.Client
 ---@param command string
+---@param argument forge.Argument
 ---@param timeout_ms integer
 ---@return any result, string? failure
-function M.answer(client, command, timeout_ms)
-  local answer, failure = client:request_sync("workspace/executeCommand", params_of(command, {}), timeout_ms)
+function M.answer(client, command, argument, timeout_ms)
+  local answer, failure = client:request_sync("workspace/executeCommand", params_of(command, argument), timeout_ms)
   if answer and answer.result then
     return answer.result
   end

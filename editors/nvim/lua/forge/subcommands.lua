@@ -5,6 +5,7 @@ local review = require("forge.review")
 local server = require("forge.server")
 
 local COMPLETE_MS = 1000
+local MOST_LISTED = 100
 
 ---What a call is about: the document, and the range where one was given.
 ---@param call forge.Call
@@ -146,11 +147,12 @@ end
 ---@param command string
 ---@param key string
 ---@param is_meant? fun(item: table): boolean
+---@param argument? forge.Argument
 ---@return fun(): string[]
-local function listing(command, key, is_meant)
+local function listing(command, key, is_meant, argument)
   return function()
     local client = server.client()
-    local items = client and server.answer(client, command, COMPLETE_MS) or {}
+    local items = client and server.answer(client, command, argument or {}, COMPLETE_MS) or {}
     return vim.tbl_map(function(each)
       return each[key]
     end, is_meant and vim.tbl_filter(is_meant, items) or items)
@@ -169,6 +171,21 @@ end
 local function under_way()
   return listing("forge.runs", "runId", function(each)
     return type(each.outcome) ~= "string"
+  end)
+end
+
+---@return fun(): string[]
+local function accepted()
+  return listing("forge.history", "changeSetId", function(each)
+    return each.state == "accepted"
+  end, { quiet = true })
+end
+
+---@param call forge.Call
+local function history(call)
+  local argument = about(call, { limit = MOST_LISTED, quiet = true })
+  server.execute("forge.history", argument, call.buffer, function(entries)
+    require("forge.lists").history(entries, call.buffer)
   end)
 end
 
@@ -207,9 +224,13 @@ return {
       asking.diff(about(call), call.buffer)
     end,
   },
-  undo = { help = "put back what a change found", run = with_id("forge.undo", "changeSetId") },
-  history = { help = "what was changed so far", run = plain("forge.history", listed("history")) },
-  restore = { help = "the workspace as it was after a change", run = with_id("forge.restore", "changeSetId") },
+  undo = { help = "put back what a change found", run = with_id("forge.undo", "changeSetId"), complete = accepted() },
+  history = { help = "what was changed so far", run = history },
+  restore = {
+    help = "the workspace as it was after a change",
+    run = with_id("forge.restore", "changeSetId"),
+    complete = accepted(),
+  },
   ["conversation new"] = {
     help = "begin another conversation",
     run = plain("forge.conversation.new", said("a new conversation has begun.")),
