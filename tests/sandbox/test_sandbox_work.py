@@ -46,49 +46,42 @@ async def found_in(sandbox: LocalSandbox, *changed: ProjectPath) -> Found:
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "wrong", "problem"),
-    [
-        ("a.tsx", "export default () => <div>;\n", (1, 27, 28, "parse_error", None)),
-        ("b.ts", '\nexport const n: number = "text";\n', (2, 14, 15, "TS2322", None)),
-        (
-            "c.ts",
-            '// A "not-there".\nimport x from "not-there/deep";\nexport default x;\n',
-            (2, 16, 30, "unresolved-import", "not-there"),
-        ),
-        (
-            "d.ts",
-            '/* A pen: 🖊 */ import x from "./gone";\nexport default x;\n',
-            (1, 32, 38, "unresolved-import", None),
-        ),
-        (
-            "e.ts",
-            'import x from "@/gone";\nexport default x;\n',
-            (1, 16, 22, "unresolved-import", None),
-        ),
-        (
-            "f.css",
-            ".card {\n  @apply not-a-class;\n}\n",
-            None,
-        ),
-    ],
-)
+PROBLEMS = [
+    ("a.tsx", "export default () => <div>;\n", (1, 27, 28, "parse_error", None)),
+    ("b.ts", '\nexport const n: number = "text";\n', (2, 14, 15, "TS2322", None)),
+    (
+        "c.ts",
+        '// A "not-there".\nimport x from "not-there/deep";\nexport default x;\n',
+        (2, 16, 30, "unresolved-import", "not-there"),
+    ),
+    (
+        "d.ts",
+        '/* A pen: 🖊 */ import x from "./gone";\nexport default x;\n',
+        (1, 32, 38, "unresolved-import", None),
+    ),
+    (
+        "e.ts",
+        'import x from "@/gone";\nexport default x;\n',
+        (1, 16, 22, "unresolved-import", None),
+    ),
+    ("f.css", ".card {\n  @apply not-a-class;\n}\n", None),
+]
+
+
 async def test_a_problem_is_found_in_its_place_and_gone_after_the_mend(
     sandbox: LocalSandbox,
-    name: str,
-    wrong: str,
-    problem: tuple[int, int, int, str, str | None] | None,
 ) -> None:
-    path = ProjectPath.parse(f"src/{name}")
     assert await found_in(sandbox) == []
-    await sandbox.write(path, wrong.encode())
-    found = await found_in(sandbox, path)
-    if problem is not None:
-        assert found == [(path, *problem)]
-    else:
-        assert [each[0] for each in found] == [path]
-    await sandbox.write(path, b"")
-    assert await found_in(sandbox, path) == []
+    for name, wrong, problem in PROBLEMS:
+        path = ProjectPath.parse(f"src/{name}")
+        await sandbox.write(path, wrong.encode())
+        found = await found_in(sandbox, path)
+        if problem is not None:
+            assert found == [(path, *problem)]
+        else:
+            assert [each[0] for each in found] == [path]
+        await sandbox.write(path, b"")
+        assert await found_in(sandbox, path) == []
 
 
 async def test_a_file_that_is_taken_away_is_missed_by_those_who_import_it(
@@ -217,12 +210,10 @@ async def test_a_program_that_takes_too_long_is_ended(sandbox: LocalSandbox) -> 
         await run(sandbox, "sleep", "600", timeout_s=0.5)
 
 
-@pytest.mark.parametrize("command", [(), ("",), ("echo", "a\0b"), ("echo", "x" * 70_000)])
-async def test_what_is_no_command_is_refused(
-    sandbox: LocalSandbox, command: tuple[str, ...]
-) -> None:
-    with pytest.raises(SandboxFailed):
-        await run(sandbox, *command)
+async def test_what_is_no_command_is_refused(sandbox: LocalSandbox) -> None:
+    for command in ((), ("",), ("echo", "a\0b"), ("echo", "x" * 70_000)):
+        with pytest.raises(SandboxFailed):
+            await run(sandbox, *command)
 
 
 async def test_a_program_ends_with_who_waits_for_it_and_with_its_sandbox(
