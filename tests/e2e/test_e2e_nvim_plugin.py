@@ -181,6 +181,8 @@ def test_code_actions_ask_for_the_prompt_and_the_skill_that_they_lack(editor: Ne
     editor.lua("vim.schedule(function() vim.cmd('Forge skill') end)")
     editor.answer("1<CR>")
     assert editor.outcome("Forge: looking")["outcome"] == "done", editor.messages
+    # What it found is shown in place of the file, a moment later.
+    editor.wait("vim.fn.expand('%:e') == 'md'")
 
 
 def test_each_project_has_a_server_which_is_asked_from_its_buffers(
