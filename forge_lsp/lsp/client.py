@@ -165,9 +165,12 @@ class Client:
         reason = (answer.failure_reason if answer else None) or ""
         return " ".join(reason.split())[:MOST_REASON_CHARACTERS].rstrip(".")
 
-    async def show_document(self, uri: str, *, external: bool) -> bool:
-        """Whether it says that it opened the document or the URL."""
-        params = types.ShowDocumentParams(uri=uri, external=external, take_focus=True)
+    async def show_document(
+        self, uri: str, *, external: bool = False, is_late: bool = False
+    ) -> bool:
+        """Whether it says that it opened the document or the URL; one that `is_late` comes when
+        the person may be typing elsewhere, and takes no focus."""
+        params = types.ShowDocumentParams(uri=uri, external=external, take_focus=not is_late)
         answer = await self._ask(types.WINDOW_SHOW_DOCUMENT, params, ANSWER_TIMEOUT_S)
         return bool(answer and answer.success)
 

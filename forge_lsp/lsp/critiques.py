@@ -123,7 +123,7 @@ def _write(place: Path, text: str, run_id: str) -> None:
 
 async def _open(session: Session, place: Path, text: str) -> None:
     client = session.client
-    if client.has_show_document and await client.show_document(place.as_uri(), external=False):
+    if client.has_show_document and await client.show_document(place.as_uri(), is_late=True):
         return
     first = plain("\n".join(text.splitlines()[:MOST_LINES_SHOWN]), MOST_CHARACTERS_SHOWN)
     client.show(f"{first}\n\nAll of it is in {place}.")

@@ -72,7 +72,7 @@ async def _show_output(session: Session, engine: "Engine", run: "Run") -> None:
     # A picture is opened by what shows pictures, which few editors do.
     for chart in kept.charts[:MOST_CHARTS_SHOWN]:
         await client.show_document(chart.as_uri(), external=True)
-    if not await client.show_document(kept.text.as_uri(), external=False):
+    if not await client.show_document(kept.text.as_uri(), is_late=True):
         client.show(await _in_words(kept.text, kept.charts))
 
 

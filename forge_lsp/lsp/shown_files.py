@@ -16,9 +16,7 @@ async def keep(place: Path, text: str) -> str:
 
 async def show(client: Client, place: Path, what: str) -> None:
     """Open the file in the editor, or tell where it is."""
-    is_shown = client.has_show_document and await client.show_document(
-        place.as_uri(), external=False
-    )
+    is_shown = client.has_show_document and await client.show_document(place.as_uri())
     if not is_shown:
         client.show(f"{what}: {place}")
 

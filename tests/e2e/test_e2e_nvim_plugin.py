@@ -181,8 +181,12 @@ def test_code_actions_ask_for_the_prompt_and_the_skill_that_they_lack(editor: Ne
     editor.lua("vim.schedule(function() vim.cmd('Forge skill') end)")
     editor.answer("1<CR>")
     assert editor.outcome("Forge: looking")["outcome"] == "done", editor.messages
-    # What it found is shown in place of the file, a moment later.
-    editor.wait("vim.fn.expand('%:e') == 'md'")
+    # What it found is shown a moment later, and not in the window that is typed in.
+    editor.wait(
+        "vim.iter(vim.fn.tabpagebuflist()):any(function(each) "
+        "return vim.endswith(vim.fn.bufname(each), '.md') end)"
+    )
+    assert editor.lua("return vim.fn.expand('%')").endswith(COUNTER)
 
 
 def test_each_project_has_a_server_which_is_asked_from_its_buffers(

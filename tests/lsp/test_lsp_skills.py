@@ -62,6 +62,7 @@ async def critique(client: Editor, alias: str, **more: Any) -> str:
     assert last["outcome"] == "completed", (last, client.messages())
     await client.wait(lambda _: len(client.requests("window/showDocument")) > before)
     shown = client.requests("window/showDocument")[-1]
+    assert not shown["takeFocus"], "the person may be typing elsewhere by now"
     assert not shown["external"]
     assert shown["uri"].endswith(f"/{alias}.md")
     return read(shown["uri"])

@@ -1,6 +1,7 @@
 /** Files while they are being written, as read-only documents `forge-live:/<run>/<path>`. */
 
 import * as vscode from "vscode";
+import { freeColumn } from "./columns";
 import type { Event } from "./generated";
 import { unattended } from "./refusal";
 
@@ -106,12 +107,10 @@ export class Live implements vscode.TextDocumentContentProvider, vscode.Disposab
     }
   }
 
-  /** Never over what the person is typing in. */
   private async show(uri: vscode.Uri): Promise<void> {
     const document = await vscode.workspace.openTextDocument(uri);
     if (!this.runs.has(runOf(uri))) return;
-    const isTyping = vscode.window.activeTextEditor?.document.uri.scheme === "file";
-    const viewColumn = liveTabs()[0]?.group.viewColumn ?? (isTyping ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active);
+    const viewColumn = liveTabs()[0]?.group.viewColumn ?? freeColumn();
     await vscode.window.showTextDocument(document, { preview: true, preserveFocus: true, viewColumn });
     await this.closeEnded();
   }

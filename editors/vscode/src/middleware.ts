@@ -3,6 +3,7 @@
 import * as vscode from "vscode";
 import type { Middleware } from "vscode-languageclient/node";
 import { isLocal } from "./addresses";
+import { freeColumn } from "./columns";
 import type { Commands } from "./commands";
 import { type Preview, openOutside } from "./preview";
 import type { Saving } from "./saving";
@@ -24,6 +25,11 @@ export function middleware(commands: () => Commands, preview: Preview, saving: S
     },
     window: {
       async showDocument(params, token, next) {
+        if (params.external !== true && params.takeFocus !== true) {
+          const place = { preview: true, preserveFocus: true, viewColumn: freeColumn() };
+          await vscode.window.showTextDocument(vscode.Uri.parse(params.uri), place);
+          return { success: true };
+        }
         if (params.external !== true || !isLocal(params.uri)) {
           const shown = await next(params, token);
           return "success" in shown ? shown : { success: false };
