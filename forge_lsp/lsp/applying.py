@@ -14,7 +14,7 @@ from forge_lsp.changes.hunks import lines_changed
 from forge_lsp.changes.merge import merge_files
 from forge_lsp.changes.texts import as_bytes, as_text
 from forge_lsp.errors import PathRefused
-from forge_lsp.lsp.disk import same_files, write_file
+from forge_lsp.lsp.disk import remove_empty_folders, same_files, write_file
 from forge_lsp.lsp.edits import annotated, file_edits, plain, text_edits, text_of
 from forge_lsp.lsp.folder import GivenUp, OpenFolder
 from forge_lsp.ports.workspace import WorkspaceAnswer, WorkspaceEdit
@@ -219,6 +219,8 @@ async def _look_once(folder: OpenFolder, plan: _Plan, reason: str) -> WorkspaceA
     found = await folder.read(plan.edit.path)
     folder.given_up.pop(plan.edit.path, None)
     if _is_as_meant(found, plan.target):
+        if plan.target is None:
+            await asyncio.to_thread(remove_empty_folders, folder.root, plan.edit.path)
         return _done(plan, found)
     if _holds(found, plan):
         # What was typed with it is no part of the change, and stays when it is undone.

@@ -73,6 +73,17 @@ def write_file(root: Path, path: ProjectPath, content: bytes) -> None:
             raise
 
 
+def remove_empty_folders(root: Path, path: ProjectPath) -> None:
+    """Take away the folders that a file which is gone has left empty, as git does."""
+    *folders, _ = path.split("/")
+    with contextlib.suppress(OSError):
+        # Up to the first that isn't empty, or is a link: what one leads to is somebody's own.
+        while folders:
+            with _parent_of(root, ProjectPath.parse("/".join(folders))) as (parent, name):
+                os.rmdir(name, dir_fd=parent)
+            folders.pop()
+
+
 def _mode(folder: int, name: str) -> int:
     try:
         return stat.S_IMODE(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)

@@ -12,6 +12,10 @@ EVENTS = {"events": True}
 SIX = "".join(f"line {number}\n" for number in range(1, 7))
 
 
+def everything_in(workspace: Path) -> set[str]:
+    return {each.relative_to(workspace).as_posix() for each in workspace.rglob("*")}
+
+
 async def test_an_accept_edits_open_documents_and_undo_gives_back_the_same_bytes(
     client: Editor, workspace: Path
 ) -> None:
@@ -39,6 +43,21 @@ async def test_an_accept_edits_open_documents_and_undo_gives_back_the_same_bytes
     assert (workspace / "closed.txt").read_bytes() == original
     assert not (workspace / "deep/new.txt").exists()
     assert await client.leave() == 0
+
+
+async def test_an_undo_takes_the_folders_away_that_it_empties_and_no_others(
+    client: Editor, workspace: Path
+) -> None:
+    await client.initialize(options=EVENTS)
+    (workspace / "held").mkdir()
+    (workspace / "held/mine.txt").write_text("mine\n")
+    (workspace / "real").mkdir()
+    (workspace / "linked").symlink_to(workspace / "real")
+    names = ("a/b/c/new.txt", "a/d/new.txt", "held/e/new.txt", "linked/f/new.txt", "top.txt")
+    last = await client.run("forge.apply", {"files": dict.fromkeys(names, "x\n")})
+    assert last["outcome"] == "completed", last
+    assert (await client.run("forge.undo"))["outcome"] == "completed"
+    assert everything_in(workspace) == {"held", "held/mine.txt", "linked", "real", "real/f"}
 
 
 async def test_hunks_are_accepted_and_rejected_one_by_one(client: Editor, workspace: Path) -> None:
