@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 import type { Execute, Given } from "./asking";
-import type { Review } from "./choosing";
+import { type Review, counted } from "./choosing";
 import type { Event, RunFinished } from "./generated";
 import { unattended } from "./refusal";
 import type { Reviews } from "./reviewing";
@@ -86,7 +86,7 @@ export class Runs {
 
   private async offerReview(review: Review, place: Given): Promise<void> {
     const { length } = review.files;
-    const what = `${files(length)} ${length === 1 ? "is" : "are"} ready for review.`;
+    const what = `${counted(length)} ${length === 1 ? "is" : "are"} ready for review.`;
     const picked = await vscode.window.showInformationMessage(`Forge: ${what}`, "Review", "Accept All", "Reject All");
     if (picked === "Review") await this.reviews.show(review, place);
     if (picked === "Accept All") await this.decide("forge.review.accept", review, place);
@@ -98,12 +98,8 @@ export class Runs {
   }
 
   private async offerUndo(count: number, place: Given): Promise<void> {
-    const picked = await vscode.window.showInformationMessage(`Forge changed ${files(count)}.`, "Undo", "Preview");
+    const picked = await vscode.window.showInformationMessage(`Forge changed ${counted(count)}.`, "Undo", "Preview");
     if (picked === "Undo") this.started(await this.execute("forge.undo", place), place);
     if (picked === "Preview") await this.execute("forge.sandbox.open", place);
   }
-}
-
-function files(count: number): string {
-  return count === 1 ? "1 file" : `${String(count)} files`;
 }
